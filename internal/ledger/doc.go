@@ -1,0 +1,2 @@
+// Package ledger is the append-only, tamper-evident log of a region.
+package ledger
