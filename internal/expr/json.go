@@ -1,0 +1,366 @@
+package expr
+
+import (
+	"fmt"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// FromJSON decodes one JSON text (RFC 8259) into nil, bool, int64, float64,
+// string, []any and map[string]any. A number without fraction and exponent
+// that fits is an int64, any other a float64. Of duplicate keys the last is
+// kept. What is not UTF-8, and a lone half of a surrogate pair, become U+FFFD.
+// Trailing data, and nesting deeper than 200, are refused.
+func FromJSON(b []byte) (any, error) {
+	d := decoder{src: b}
+	if len(b) <= shareLimit {
+		// One copy of the text serves all its strings.
+		d.text = string(b)
+	}
+	v, err := d.document()
+	if err != nil {
+		return nil, fmt.Errorf("decode JSON: %w", err)
+	}
+	return v, nil
+}
+
+// shareLimit bounds the memory that one surviving string keeps alive.
+const shareLimit = 64 << 10
+
+// decoder reads src at pos. Errors name the byte, from 1.
+type decoder struct {
+	src  []byte
+	text string // src as a string, or empty when src is large
+	pos  int
+}
+
+func (d *decoder) document() (any, error) {
+	v, err := d.value(0)
+	if err != nil {
+		return nil, err
+	}
+	if d.space(); d.pos < len(d.src) {
+		return nil, d.unexpected("after the end of the value")
+	}
+	return v, nil
+}
+
+func (d *decoder) unexpected(where string) error {
+	if d.pos >= len(d.src) {
+		return fmt.Errorf("byte %d: unexpected end %s", d.pos+1, where)
+	}
+	return fmt.Errorf("byte %d: unexpected %q %s", d.pos+1, d.src[d.pos], where)
+}
+
+func (d *decoder) space() {
+	for d.pos < len(d.src) {
+		switch d.src[d.pos] {
+		case ' ', '\t', '\n', '\r':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+// peek skips space and returns the next byte, or 0 at the end.
+func (d *decoder) peek() byte {
+	d.space()
+	if d.pos < len(d.src) {
+		return d.src[d.pos]
+	}
+	return 0
+}
+
+func (d *decoder) value(depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("byte %d: nested deeper than %d", d.pos+1, maxDepth)
+	}
+	switch c := d.peek(); c {
+	case '{':
+		return d.object(depth)
+	case '[':
+		return d.array(depth)
+	case '"':
+		return d.str()
+	case 't':
+		return true, d.word("true")
+	case 'f':
+		return false, d.word("false")
+	case 'n':
+		return nil, d.word("null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return d.number()
+	default:
+		return nil, d.unexpected("where a value should begin")
+	}
+}
+
+func (d *decoder) word(w string) error {
+	for i := range len(w) {
+		if d.pos >= len(d.src) || d.src[d.pos] != w[i] {
+			return d.unexpected("in " + w)
+		}
+		d.pos++
+	}
+	return nil
+}
+
+func (d *decoder) object(depth int) (any, error) {
+	m := map[string]any{}
+	d.pos++
+	if d.peek() == '}' {
+		d.pos++
+		return m, nil
+	}
+	for {
+		if d.peek() != '"' {
+			return nil, d.unexpected("where a key should begin")
+		}
+		k, err := d.str()
+		if err != nil {
+			return nil, err
+		}
+		if d.peek() != ':' {
+			return nil, d.unexpected("after a key")
+		}
+		d.pos++
+		v, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		m[k] = v
+		switch d.peek() {
+		case ',':
+			d.pos++
+		case '}':
+			d.pos++
+			return m, nil
+		default:
+			return nil, d.unexpected("in an object")
+		}
+	}
+}
+
+func (d *decoder) array(depth int) (any, error) {
+	d.pos++
+	if d.peek() == ']' {
+		d.pos++
+		return []any{}, nil
+	}
+	a := make([]any, 0, 4)
+	for {
+		v, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		a = append(a, v)
+		switch d.peek() {
+		case ',':
+			d.pos++
+		case ']':
+			d.pos++
+			return a, nil
+		default:
+			return nil, d.unexpected("in an array")
+		}
+	}
+}
+
+// number reads the grammar of RFC 8259 section 6.
+func (d *decoder) number() (any, error) {
+	start := d.pos
+	if d.src[d.pos] == '-' {
+		d.pos++
+	}
+	digits := d.pos
+	n := d.digits()
+	if n == 0 || (n > 1 && d.src[digits] == '0') {
+		return nil, d.unexpected("in a number")
+	}
+	if d.pos == len(d.src) || (d.src[d.pos] != '.' && d.src[d.pos]|0x20 != 'e') {
+		return d.integer(start, digits)
+	}
+	if d.src[d.pos] == '.' {
+		d.pos++
+		if d.digits() == 0 {
+			return nil, d.unexpected("in a number")
+		}
+	}
+	if d.pos < len(d.src) && d.src[d.pos]|0x20 == 'e' {
+		d.pos++
+		if d.pos < len(d.src) && (d.src[d.pos] == '+' || d.src[d.pos] == '-') {
+			d.pos++
+		}
+		if d.digits() == 0 {
+			return nil, d.unexpected("in a number")
+		}
+	}
+	return d.float(start)
+}
+
+func (d *decoder) digits() int {
+	start := d.pos
+	for d.pos < len(d.src) && '0' <= d.src[d.pos] && d.src[d.pos] <= '9' {
+		d.pos++
+	}
+	return d.pos - start
+}
+
+// integer returns an int64, or a float64 when it does not fit.
+func (d *decoder) integer(start, digits int) (any, error) {
+	if d.pos-digits > 18 {
+		if n, err := strconv.ParseInt(string(d.src[start:d.pos]), 10, 64); err == nil {
+			return n, nil
+		}
+		return d.float(start)
+	}
+	var n int64
+	for _, c := range d.src[digits:d.pos] {
+		n = n*10 + int64(c-'0')
+	}
+	if start < digits {
+		n = -n
+	}
+	return n, nil
+}
+
+func (d *decoder) float(start int) (any, error) {
+	f, err := strconv.ParseFloat(string(d.src[start:d.pos]), 64)
+	if err != nil {
+		return nil, fmt.Errorf("byte %d: number out of range", start+1)
+	}
+	return f, nil
+}
+
+// str reads a string; src[pos] is the opening quote.
+func (d *decoder) str() (string, error) {
+	start := d.pos + 1
+	for i := start; i < len(d.src); i++ {
+		switch c := d.src[i]; {
+		case c == '"':
+			d.pos = i + 1
+			if d.text != "" {
+				return d.text[start:i], nil
+			}
+			return string(d.src[start:i]), nil
+		case c == '\\' || c >= utf8.RuneSelf:
+			return d.slowStr(start, i)
+		case c < ' ':
+			d.pos = i
+			return "", d.unexpected("in a string")
+		}
+	}
+	d.pos = len(d.src)
+	return "", d.unexpected("in a string")
+}
+
+// slowStr reads the rest of a string that has escapes or is not ASCII.
+func (d *decoder) slowStr(start, i int) (string, error) {
+	d.pos = i
+	plain := true // so far the text is what the source says
+	var out []byte
+	for d.pos < len(d.src) {
+		switch c := d.src[d.pos]; {
+		case c == '"':
+			d.pos++
+			if !plain {
+				return string(out), nil
+			}
+			if d.text != "" {
+				return d.text[start : d.pos-1], nil
+			}
+			return string(d.src[start : d.pos-1]), nil
+		case c < ' ':
+			return "", d.unexpected("in a string")
+		case c == '\\':
+			if plain {
+				plain, out = false, append(make([]byte, 0, d.pos-start+32), d.src[start:d.pos]...)
+			}
+			r, err := d.escape()
+			if err != nil {
+				return "", err
+			}
+			out = utf8.AppendRune(out, r)
+		case c < utf8.RuneSelf:
+			if !plain {
+				out = append(out, c)
+			}
+			d.pos++
+		default:
+			r, n := utf8.DecodeRune(d.src[d.pos:])
+			if plain && r == utf8.RuneError && n == 1 {
+				plain, out = false, append(make([]byte, 0, d.pos-start+32), d.src[start:d.pos]...)
+			}
+			if !plain {
+				out = utf8.AppendRune(out, r)
+			}
+			d.pos += n
+		}
+	}
+	return "", d.unexpected("in a string")
+}
+
+// escape reads one escape, or two that are a surrogate pair.
+func (d *decoder) escape() (rune, error) {
+	d.pos++
+	if d.pos >= len(d.src) {
+		return 0, d.unexpected("in a string")
+	}
+	c := d.src[d.pos]
+	d.pos++
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), nil
+	case 'b':
+		return '\b', nil
+	case 'f':
+		return '\f', nil
+	case 'n':
+		return '\n', nil
+	case 'r':
+		return '\r', nil
+	case 't':
+		return '\t', nil
+	case 'u':
+	default:
+		d.pos--
+		return 0, d.unexpected("in an escape")
+	}
+	r, ok := d.hex4(d.pos)
+	if !ok {
+		return 0, d.unexpected("in an escape")
+	}
+	d.pos += 4
+	if !utf16.IsSurrogate(r) {
+		return r, nil
+	}
+	if d.pos+1 < len(d.src) && d.src[d.pos] == '\\' && d.src[d.pos+1] == 'u' {
+		if low, ok := d.hex4(d.pos + 2); ok {
+			if both := utf16.DecodeRune(r, low); both != utf8.RuneError {
+				d.pos += 6
+				return both, nil
+			}
+		}
+	}
+	return utf8.RuneError, nil
+}
+
+func (d *decoder) hex4(at int) (rune, bool) {
+	if at+4 > len(d.src) {
+		return 0, false
+	}
+	var r rune
+	for _, c := range d.src[at : at+4] {
+		switch {
+		case '0' <= c && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}

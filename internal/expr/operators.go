@@ -1,0 +1,96 @@
+package expr
+
+import (
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/env"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/stdlib"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+)
+
+// JSON does not tell 4 from 4.0, so one field may be an integer today and a
+// fraction tomorrow. CEL refuses 4 + 0.5. We replace its four operators of
+// arithmetic by ones that also take an integer and a double, and give a double.
+
+// replaced are the functions of CEL's library that we define anew.
+func replaced() []*env.Function {
+	var fs []*env.Function
+	for op := range arithmetic() {
+		fs = append(fs, env.NewFunction(op))
+	}
+	return fs
+}
+
+type binary = func(l, r ref.Val) ref.Val
+
+func arithmetic() map[string]binary {
+	return map[string]binary{
+		operators.Add:      add,
+		operators.Subtract: func(l, r ref.Val) ref.Val { return l.(traits.Subtractor).Subtract(r) }, //nolint:errcheck // has the trait
+		operators.Multiply: func(l, r ref.Val) ref.Val { return l.(traits.Multiplier).Multiply(r) }, //nolint:errcheck // has the trait
+		operators.Divide:   func(l, r ref.Val) ref.Val { return l.(traits.Divider).Divide(r) },      //nolint:errcheck // has the trait
+	}
+}
+
+func operatorFunctions() []cel.EnvOption {
+	trait := map[string]int{
+		operators.Add: traits.AdderType, operators.Subtract: traits.SubtractorType,
+		operators.Multiply: traits.MultiplierType, operators.Divide: traits.DividerType,
+	}
+	var out []cel.EnvOption
+	ops := arithmetic()
+	for _, std := range stdlib.Functions() {
+		op, ours := ops[std.Name()]
+		if !ours {
+			continue
+		}
+		opts := []cel.FunctionOpt{
+			cel.Overload("mixed_int_double"+std.Name(), []*cel.Type{cel.IntType, cel.DoubleType}, cel.DoubleType),
+			cel.Overload("mixed_double_int"+std.Name(), []*cel.Type{cel.DoubleType, cel.IntType}, cel.DoubleType),
+			cel.SingletonBinaryBinding(mixed(op), trait[std.Name()]),
+		}
+		for _, o := range std.OverloadDecls() {
+			opts = append(opts, cel.Overload(o.ID(), slices.Clone(o.ArgTypes()), o.ResultType()))
+		}
+		out = append(out, cel.Function(std.Name(), opts...))
+	}
+	return out
+}
+
+// mixed makes both numbers doubles when one is.
+func mixed(op binary) binary {
+	return func(l, r ref.Val) ref.Val {
+		switch a := l.(type) {
+		case types.Int:
+			if _, ok := r.(types.Double); ok {
+				return op(types.Double(a), r)
+			}
+		case types.Double:
+			if b, ok := r.(types.Int); ok {
+				return op(l, types.Double(b))
+			}
+		}
+		return op(l, r)
+	}
+}
+
+// add bounds the text that it makes.
+func add(l, r ref.Val) ref.Val {
+	switch a := l.(type) {
+	case types.String:
+		if b, ok := r.(types.String); ok && len(a)+len(b) > maxResult {
+			return tooLarge()
+		}
+	case types.Bytes:
+		if b, ok := r.(types.Bytes); ok && len(a)+len(b) > maxResult {
+			return tooLarge()
+		}
+	}
+	return l.(traits.Adder).Add(r) //nolint:errcheck // has the trait
+}
+
+func tooLarge() ref.Val { return types.NewErr("the result is larger than 16 MiB") }
