@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -61,8 +62,7 @@ func (s *source) checkText() errs.Issues {
 			if _, n := utf8.DecodeRuneInString(s.text[i:]); n == 1 {
 				bad = "this is not valid UTF-8"
 			}
-		case r == 0x85 || r == 0x2028 || r == 0x2029 || r == 0xFEFF,
-			r < ' ' && r != '\t', r >= 0x7F && r < 0xA0, r == 0xFFFE, r == 0xFFFF:
+		case isHidden(r):
 			bad = fmt.Sprintf("the invisible character U+%04X is not allowed here", r)
 		}
 		if bad != "" {
@@ -90,8 +90,8 @@ func (s *source) offset(line, column int) int {
 	return at
 }
 
-// load reads the YAML documents of a file as trees. Empty ones stay, so that
-// their comments are not lost.
+// load reads the YAML documents of a file as trees, at least one. It is empty
+// when all are.
 func (s *source) load() (docs []*yaml.Node, issues errs.Issues) {
 	loader, err := yaml.NewLoader(strings.NewReader(s.text), yaml.WithStreamNodes(), yaml.WithPlugin(depthLimit{}))
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *source) load() (docs []*yaml.Node, issues errs.Issues) {
 		n := new(yaml.Node)
 		switch err := loader.Load(n); {
 		case errors.Is(err, io.EOF):
-			return docs, nil
+			return withoutEmpty(docs), nil
 		case err != nil:
 			return nil, errs.Issues{s.syntax(err)}
 		case n.Kind == yaml.DocumentNode:
@@ -110,6 +110,15 @@ func (s *source) load() (docs []*yaml.Node, issues errs.Issues) {
 			return nil, errs.Issues{{File: s.file, Line: 1, Msg: "directives (%YAML, %TAG) are not allowed", Hint: "remove the line"}}
 		}
 	}
+}
+
+func withoutEmpty(docs []*yaml.Node) []*yaml.Node {
+	full := slices.DeleteFunc(docs, func(n *yaml.Node) bool { return isEmpty(n.Content[0]) })
+	if len(full) == 0 {
+		nothing := &yaml.Node{Kind: yaml.ScalarNode, Line: 1, Column: 1}
+		full = append(full, &yaml.Node{Kind: yaml.DocumentNode, Line: 1, Column: 1, Content: []*yaml.Node{nothing}})
+	}
+	return full
 }
 
 // depthLimit stops the reader before deep nesting costs anything.
