@@ -20,6 +20,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 )
 
@@ -71,7 +72,10 @@ func (s String) GoString() string { return strconv.Quote(Redacted) }
 // Format prints the word "redacted" for every verb and flag.
 func (s String) Format(f fmt.State, verb rune) { format(f, verb) }
 
-// MarshalText encodes the word "redacted": JSON and structured logs use it.
+// LogValue logs the word "redacted".
+func (s String) LogValue() slog.Value { return slog.StringValue(Redacted) }
+
+// MarshalText encodes the word "redacted", in JSON too.
 func (s String) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 
 // MarshalYAML encodes the word "redacted".
