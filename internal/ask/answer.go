@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,7 +58,7 @@ func (s State) Answer(a Attempt, dir Directory) (Answered, error) {
 	}
 	reason := clean(a.Reason)
 	switch {
-	case reason == "" && s.Question.NeedsReason(answer):
+	case reason == "" && s.Question.ReasonFor(answer) == ReasonRequired:
 		return Answered{}, &RefusedError{Why: WhyReasonMissing}
 	case utf8.RuneCountInString(reason) > MaxReason:
 		return Answered{}, &RefusedError{Why: WhyReasonTooLong}
@@ -68,6 +69,7 @@ func (s State) Answer(a Attempt, dir Directory) (Answered, error) {
 // mayAnswer returns why the person may not, whatever they would say.
 func (s State) mayAnswer(a Attempt, dir Directory) error {
 	p, known := dir.Person(a.Person)
+	who, open := s.Who()
 	switch {
 	case !isPerson(a.Person) || !known:
 		return &RefusedError{Why: WhyUnknownPerson}
@@ -77,24 +79,29 @@ func (s State) mayAnswer(a Attempt, dir Directory) error {
 		return &RefusedError{Why: WhyGuest}
 	case s.Question.NotRequester && s.Question.Requester == a.Person:
 		return &RefusedError{Why: WhyRequester}
-	case !s.asks(a.Person, dir):
-		return &RefusedError{Why: WhyNotEntitled, Who: s.Who()}
+	case !open && !names(who, a.Person, dir):
+		return &RefusedError{Why: WhyNotEntitled, Who: who}
 	default:
 		return nil
 	}
 }
 
-// Who returns the people and teams who may answer now; none means everybody
-// who is active and not a guest.
-func (s State) Who() []string {
-	if len(s.Question.Who) == 0 {
-		return nil
+// Who returns the people and teams who may answer now: those whom the question
+// names, else those to whom it was put, and those to whom it was escalated.
+// open is true when it was put to a channel and names nobody: then everybody
+// may who is active and not a guest.
+func (s State) Who() (who []string, open bool) {
+	switch q := s.Question; {
+	case len(q.Who) > 0:
+		who = q.Who
+	case kindOf(q.Channel)&peopleTarget != 0:
+		who = []string{q.Channel}
+	case kindOf(q.Channel) == roleTarget:
+		who = s.Reached
+	default:
+		return nil, true
 	}
-	return append(append([]string(nil), s.Question.Who...), s.Also...)
-}
-
-func (s State) asks(person string, dir Directory) bool {
-	return len(s.Question.Who) == 0 || names(s.Question.Who, person, dir) || names(s.Also, person, dir)
+	return slices.Concat(who, s.Also), false
 }
 
 // tooLate says who was first.

@@ -32,15 +32,17 @@ type Question struct {
 	Answers []Answer `json:"answers"`
 
 	Reason       ReasonRule `json:"reason,omitempty"`
-	Who          []string   `json:"who,omitempty"` // people and teams; empty: any active person who is not a guest
+	Who          []string   `json:"who,omitempty"` // people and teams; empty: see [State.Who]
 	NotRequester bool       `json:"not_requester,omitempty"`
 	Requester    string     `json:"requester,omitempty"` // the person for whom it is asked: person/ada
 
 	// Remind holds the waits between reminders: the first after the asking,
-	// each other after the one before. The last wait repeats, and slows down.
-	Remind   []Duration   `json:"remind,omitempty"`
-	Escalate []Escalation `json:"escalate,omitempty"` // in the order of time
-	Expire   *Expiry      `json:"expire,omitempty"`   // nil: it waits for ever
+	// each other after the one before. With RemindEvery the last wait repeats,
+	// and slows down.
+	Remind      []Duration   `json:"remind,omitempty"`
+	RemindEvery bool         `json:"remind_every,omitempty"`
+	Escalate    []Escalation `json:"escalate,omitempty"` // in the order of time
+	Expire      *Expiry      `json:"expire,omitempty"`   // nil: it waits for ever
 
 	Case   string `json:"case,omitempty"`   // case/1041
 	Run    string `json:"run,omitempty"`    // run/1043
@@ -55,11 +57,11 @@ type Field struct {
 
 // An Answer is one of those that may be given.
 type Answer struct {
-	ID      string `json:"id"`
-	Label   string `json:"label,omitempty"` // what the button says; empty: made from the id
-	Style   Style  `json:"style,omitempty"`
-	Confirm string `json:"confirm,omitempty"` // asked again before it counts
-	Reason  bool   `json:"reason,omitempty"`  // this answer needs a reason
+	ID      string     `json:"id"`
+	Label   string     `json:"label,omitempty"` // what the button says; empty: made from the id
+	Style   Style      `json:"style,omitempty"`
+	Confirm string     `json:"confirm,omitempty"` // asked again before it counts
+	Reason  ReasonRule `json:"reason,omitempty"`  // empty: that of the question
 }
 
 // A Style is how a button looks.
@@ -75,7 +77,7 @@ const (
 // A ReasonRule says whether whoever answers may or must say why.
 type ReasonRule string
 
-// Rules for reasons. The empty rule is ReasonNone.
+// Rules for reasons. The empty rule of a question is ReasonNone.
 const (
 	ReasonNone     ReasonRule = "none"
 	ReasonOptional ReasonRule = "optional"
@@ -103,6 +105,9 @@ func (a Answer) Text() string {
 		return a.Label
 	}
 	text := strings.TrimSpace(strings.NewReplacer("_", " ", "-", " ").Replace(a.ID))
+	if text == "" {
+		return a.ID
+	}
 	first, n := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + text[n:]
 }
@@ -117,5 +122,14 @@ func (q Question) Find(id string) (Answer, bool) {
 	return Answer{}, false
 }
 
-// NeedsReason reports whether an answer counts only with a reason.
-func (q Question) NeedsReason(a Answer) bool { return a.Reason || q.Reason == ReasonRequired }
+// ReasonFor returns whether an answer needs, or allows, a reason.
+func (q Question) ReasonFor(a Answer) ReasonRule {
+	switch {
+	case a.Reason != "":
+		return a.Reason
+	case q.Reason != "":
+		return q.Reason
+	default:
+		return ReasonNone
+	}
+}

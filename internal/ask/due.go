@@ -74,8 +74,8 @@ func (s State) ahead() []Step {
 		return nil
 	}
 	var all []Step
-	if n := s.Reminders + 1; len(s.Question.Remind) > 0 {
-		all = append(all, Step{Kind: KindReminded, N: n, Due: later(s.AskedAt, s.RemindedAt).Add(wait(s.Question.Remind, n))})
+	if w, ok := s.Question.wait(s.Reminders + 1); ok {
+		all = append(all, Step{Kind: KindReminded, N: s.Reminders + 1, Due: later(s.AskedAt, s.RemindedAt).Add(w)})
 	}
 	for i, e := range s.Question.Escalate {
 		if i >= s.Escalations {
@@ -88,14 +88,19 @@ func (s State) ahead() []Step {
 	return all
 }
 
-// wait returns how long before the nth reminder nothing happens.
-func wait(waits []Duration, n int) time.Duration {
-	if n <= len(waits) {
-		return time.Duration(waits[n-1])
+// wait returns how long before the nth reminder nothing happens, and whether
+// there is such a reminder.
+func (q Question) wait(n int) (time.Duration, bool) {
+	last := len(q.Remind)
+	if n <= last {
+		return time.Duration(q.Remind[n-1]), true
 	}
-	w := time.Duration(waits[len(waits)-1])
-	for extra := n - max(len(waits), slowAfter); extra > 0 && w < day; extra-- {
+	if last == 0 || !q.RemindEvery {
+		return 0, false
+	}
+	w := time.Duration(q.Remind[last-1])
+	for extra := n - max(last, slowAfter); extra > 0 && w < day; extra-- {
 		w = min(2*w, day)
 	}
-	return w
+	return w, true
 }

@@ -17,6 +17,7 @@ const (
 // Asked says that a question was put.
 type Asked struct {
 	Question Question `json:"question"`
+	People   []string `json:"people,omitempty"` // whom it reached, where its channel names people
 }
 
 // Answered says which answer counts. It is the only one.

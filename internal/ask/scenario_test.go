@@ -114,7 +114,11 @@ type world struct {
 
 func newWorld(t testing.TB, q ask.Question, dir directory) *world {
 	w := &world{t: t, dir: dir, decided: map[string]bool{}}
-	w.record(ask.KindAsked, ask.Asked{Question: q}, monday)
+	asked := ask.Asked{Question: q}
+	if strings.HasSuffix(q.Channel, "/on-call") {
+		asked.People = []string{"person/oncall"}
+	}
+	w.record(ask.KindAsked, asked, monday)
 	return w
 }
 

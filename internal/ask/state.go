@@ -24,6 +24,7 @@ type State struct {
 	Question Question  `json:"question"`
 	Status   Status    `json:"status"`
 	AskedAt  time.Time `json:"asked_at"`
+	Reached  []string  `json:"reached,omitempty"` // the people to whom it was put
 
 	Reminders   int       `json:"reminders,omitempty"`
 	RemindedAt  time.Time `json:"reminded_at,omitzero"`
@@ -60,7 +61,7 @@ func apply(s State, kind string, data []byte, at time.Time) (State, error) {
 	switch kind {
 	case KindAsked:
 		return fold(data, func(d Asked) (State, error) {
-			return State{Question: d.Question, Status: Open, AskedAt: at}, nil
+			return State{Question: d.Question, Status: Open, AskedAt: at, Reached: d.People}, nil
 		})
 	case KindAnswered:
 		return fold(data, func(d Answered) (State, error) {

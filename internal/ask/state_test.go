@@ -122,7 +122,7 @@ func TestLongReasonIsRefusedNotCut(t *testing.T) {
 func TestRefusalKeepsOnlyWhatIsKnown(t *testing.T) {
 	a := ask.Attempt{Person: "someone/else", From: "U0BAD", Via: "slack", Answer: strings.Repeat("\x00long", 50)}
 	got, ok := ask.Refusal(a, &ask.RefusedError{Why: ask.WhyUnknownPerson})
-	if !ok || got.By != "" || got.From != "U0BAD" || len([]rune(got.Answer)) != 64 || strings.Contains(got.Answer, "\x00") {
+	if !ok || got.By != "" || got.From != "U0BAD" || len([]rune(got.Answer)) != 63 || strings.Contains(got.Answer, "\x00") {
 		t.Errorf("recorded %+v, %v", got, ok)
 	}
 	if _, ok := ask.Refusal(a, errors.New("disk on fire")); ok {
@@ -184,6 +184,7 @@ func shaped(t *testing.T, shape []byte) ask.Question {
 		to := []string{"#all", "@bob", "team/blue/on-call"}[i]
 		q.Escalate = append(q.Escalate, ask.Escalation{After: ask.Duration(i+1) * ask.Duration(30*time.Minute), To: to})
 	}
+	q.RemindEvery = len(q.Remind) > 0 && shape[3]%2 == 0
 	switch shape[3] % 3 {
 	case 1:
 		q.Expire = &ask.Expiry{After: ask.Duration(5 * time.Hour), Fail: true}

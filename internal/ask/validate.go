@@ -24,7 +24,7 @@ const (
 	MaxWho         = 50 // people and teams
 	MaxReminders   = 20 // waits
 	MaxEscalations = 10 // escalations
-	maxID          = 64
+	maxID          = 63
 	maxWait        = 366 * day
 )
 
@@ -86,7 +86,7 @@ func (c *checker) answers(answers []Answer) {
 		path := at("answers", i)
 		switch {
 		case !isAnswerID(a.ID):
-			c.add(path+".id", fmt.Sprintf("%q is not an answer's id", a.ID), "use a-z, 0-9, _ and -, at most 64")
+			c.add(path+".id", fmt.Sprintf("%q is not an answer's id", a.ID), "use letters, digits, _, - and ., at most 63")
 		case ids[a.ID]:
 			c.add(path+".id", fmt.Sprintf("the answer %q is there twice", a.ID), "")
 		case labels[a.Text()]:
@@ -95,6 +95,7 @@ func (c *checker) answers(answers []Answer) {
 		ids[a.ID], labels[a.Text()] = true, true
 		c.length(path+".label", a.Label, MaxLabel)
 		c.length(path+".confirm", a.Confirm, MaxConfirm)
+		c.reason(path+".reason", a.Reason)
 		switch a.Style {
 		case Plain, Primary, Danger:
 		default:
@@ -104,12 +105,7 @@ func (c *checker) answers(answers []Answer) {
 }
 
 func (c *checker) people(q Question) {
-	switch q.Reason {
-	case "", ReasonNone, ReasonOptional, ReasonRequired:
-	default:
-		c.add("reason", fmt.Sprintf("unknown rule %q", q.Reason),
-			"write none, optional or required")
-	}
+	c.reason("reason", q.Reason)
 	if len(q.Who) > MaxWho {
 		c.add("who", fmt.Sprintf("has %d entries, more than %d", len(q.Who), MaxWho), "make a team")
 	}
@@ -124,9 +120,20 @@ func (c *checker) people(q Question) {
 	}
 }
 
+func (c *checker) reason(field string, r ReasonRule) {
+	switch r {
+	case "", ReasonNone, ReasonOptional, ReasonRequired:
+	default:
+		c.add(field, fmt.Sprintf("unknown rule %q", r), "write none, optional or required")
+	}
+}
+
 func (c *checker) times(q Question) {
 	if len(q.Remind) > MaxReminders {
-		c.add("remind", fmt.Sprintf("has %d waits, more than %d", len(q.Remind), MaxReminders), "the last wait repeats by itself")
+		c.add("remind", fmt.Sprintf("has %d waits, more than %d", len(q.Remind), MaxReminders), "set remind_every, and the last wait repeats")
+	}
+	if q.RemindEvery && len(q.Remind) == 0 {
+		c.add("remind_every", "there is no wait that could repeat", "set remind")
 	}
 	for i, w := range q.Remind {
 		c.wait(at("remind", i), w)
@@ -189,5 +196,10 @@ func (c *checker) target(field, s string, allowed targetKind) {
 func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
 
 func isAnswerID(s string) bool {
-	return s != "" && len(s) <= maxID && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == "" && strings.Trim(s, "_-") != ""
+	if s == "" || len(s) > maxID || s[0] == '-' || s[0] == '.' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-.", r)
+	})
 }

@@ -16,9 +16,9 @@ func good() ask.Question {
 	return ask.Question{
 		Channel: "#soc", Title: "Isolate lap-042?", Text: "It talks to 203.0.113.7.",
 		Fields:  []ask.Field{{Label: "Host", Value: "lap-042"}},
-		Answers: []ask.Answer{{ID: "contain", Style: ask.Danger, Confirm: "Sure?", Reason: true}, {ID: "false_positive"}},
+		Answers: []ask.Answer{{ID: "contain", Style: ask.Danger, Confirm: "Sure?", Reason: ask.ReasonRequired}, {ID: "false_positive"}},
 		Reason:  ask.ReasonOptional, Who: []string{"team/blue", "person/ada", "@bob"}, NotRequester: true, Requester: "person/eve",
-		Remind:   []ask.Duration{ask.Duration(15 * time.Minute)},
+		Remind: []ask.Duration{ask.Duration(15 * time.Minute)}, RemindEvery: true,
 		Escalate: []ask.Escalation{{After: ask.Duration(time.Hour), To: "team/blue/on-call"}},
 		Expire:   &ask.Expiry{After: ask.Duration(2 * time.Hour), Answer: "contain"},
 		Case:     "case/1041", Run: "run/1043", Action: "triage",
@@ -55,9 +55,9 @@ func TestValidate(t *testing.T) {
 		}, []string{"fields: has 21 fields", "fields[3].label: a field needs a label", "fields[20].value: is 1901 characters long"}},
 		{"answers", func(q *ask.Question) {
 			q.Expire = nil
-			q.Answers = []ask.Answer{{ID: "Yes"}, {ID: "no"}, {ID: "no"}, {ID: "n-o"}, {ID: "n_o"}, {ID: "--"}, {ID: "x", Style: "dangr", Label: strings.Repeat("x", 76)}}
+			q.Answers = []ask.Answer{{ID: "oui, oui"}, {ID: "no"}, {ID: "no"}, {ID: "n-o"}, {ID: "n_o"}, {ID: "--"}, {ID: "x", Style: "dangr", Label: strings.Repeat("x", 76)}}
 		}, []string{
-			`answers[0].id: "Yes" is not an answer's id; use a-z`, `answers[2].id: the answer "no" is there twice`,
+			`answers[0].id: "oui, oui" is not an answer's id; use letters`, `answers[2].id: the answer "no" is there twice`,
 			`answers[4].label: two answers say "N o"`, `answers[5].id: "--" is not`,
 			"answers[6].label: is 76 characters long", `answers[6].style: unknown style "dangr"; did you mean "danger"?`}},
 		{"too many answers", func(q *ask.Question) {
@@ -66,6 +66,7 @@ func TestValidate(t *testing.T) {
 			}
 		}, []string{"answers: has 11 answers, more than 10"}},
 		{"reason", func(q *ask.Question) { q.Reason = "always" }, []string{`reason: unknown rule "always"; write none, optional or required`}},
+		{"reason of an answer", func(q *ask.Question) { q.Answers[1].Reason = "yes" }, []string{`answers[1].reason: unknown rule "yes"`}},
 		{"who", func(q *ask.Question) {
 			q.Who = []string{"ada", "#soc", "team/blue/lead", "person/", "person/Ada", "team/blue"}
 		}, []string{
@@ -84,6 +85,7 @@ func TestValidate(t *testing.T) {
 		{"no requester", func(q *ask.Question) { q.Requester = "" }, []string{"not_requester: nobody is named as the requester"}},
 		{"waits", func(q *ask.Question) { q.Remind = []ask.Duration{0, -5, hour * 24 * 367} }, []string{
 			"remind[0]: 0s is not between", "remind[1]: -5ns is not", "remind[2]: 367d is not"}},
+		{"nothing repeats", func(q *ask.Question) { q.Remind = nil }, []string{"remind_every: there is no wait"}},
 		{"escalations out of order", func(q *ask.Question) {
 			q.Escalate = []ask.Escalation{{After: hour, To: "@a"}, {After: hour, To: "nobody"}}
 		}, []string{"escalate[1].after: 1h is not after the escalation before it (1h)", `escalate[1].to: "nobody" is no target`}},
@@ -151,6 +153,7 @@ func TestAnswerText(t *testing.T) {
 		{ask.Answer{ID: "false_positive"}, "False positive"},
 		{ask.Answer{ID: "x", Label: "Do it"}, "Do it"},
 		{ask.Answer{ID: "re-open"}, "Re open"},
+		{ask.Answer{ID: "__"}, "__"},
 	} {
 		if got := tt.answer.Text(); got != tt.want {
 			t.Errorf("%v says %q, want %q", tt.answer, got, tt.want)
@@ -219,9 +222,9 @@ func TestStableForm(t *testing.T) {
 	}
 	const want = `{"channel":"#soc","title":"Isolate lap-042?","text":"It talks to 203.0.113.7.",` +
 		`"fields":[{"label":"Host","value":"lap-042"}],` +
-		`"answers":[{"id":"contain","style":"danger","confirm":"Sure?","reason":true},{"id":"false_positive"}],` +
+		`"answers":[{"id":"contain","style":"danger","confirm":"Sure?","reason":"required"},{"id":"false_positive"}],` +
 		`"reason":"optional","who":["team/blue","person/ada","@bob"],"not_requester":true,"requester":"person/eve",` +
-		`"remind":["15m"],"escalate":[{"after":"1h","to":"team/blue/on-call"}],"expire":{"after":"2h","answer":"contain"},` +
+		`"remind":["15m"],"remind_every":true,"escalate":[{"after":"1h","to":"team/blue/on-call"}],"expire":{"after":"2h","answer":"contain"},` +
 		`"case":"case/1041","run":"run/1043","action":"triage"}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
