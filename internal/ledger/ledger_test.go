@@ -1,0 +1,114 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"beffroi.dev/internal/ledger"
+)
+
+// record returns a record's line; the same number gives the same line.
+func record(seq uint64) []byte {
+	r := ledger.Record{Seq: seq, Time: at("2026-11-22T08:15:30Z"), Kind: "test.happened", Subject: fmt.Sprintf("test/%d", seq), Actor: "beffroi"}
+	r.Data = fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, seq, strings.Repeat("x", int(seq*7%200)))
+	line, err := ledger.Encode(r)
+	if err != nil {
+		panic(err)
+	}
+	return line
+}
+
+// grow appends n records in blocks of the given size.
+func grow(t testing.TB, l *ledger.Log, n, block int) {
+	t.Helper()
+	for n > 0 {
+		var lines [][]byte
+		for i := range min(n, block) {
+			lines = append(lines, record(l.Size()+uint64(i)))
+		}
+		if err := l.Append(context.Background(), lines); err != nil {
+			t.Fatal(err)
+		}
+		n -= len(lines)
+	}
+}
+
+func open(t testing.TB, c ledger.Config) *ledger.Log {
+	t.Helper()
+	l, err := ledger.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil && !errors.Is(err, ledger.ErrBroken) {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// check reads every record in both ways.
+func check(t testing.TB, l *ledger.Log, want uint64) {
+	t.Helper()
+	if l.Size() != want {
+		t.Fatalf("size = %d, want %d", l.Size(), want)
+	}
+	var n uint64
+	if err := l.Range(0, want, func(seq uint64, line []byte) error {
+		if seq != n || string(line) != string(record(seq)) {
+			return fmt.Errorf("record %d: got number %d, %s", n, seq, line)
+		}
+		n++
+		return nil
+	}); err != nil || n != want {
+		t.Fatalf("range over %d gave %d: %v", want, n, err)
+	}
+	for seq := uint64(0); seq < want; seq += 1 + want/97 {
+		if line, err := l.Read(seq); err != nil || string(line) != string(record(seq)) {
+			t.Fatalf("read %d: %s, %v", seq, line, err)
+		}
+	}
+}
+
+func TestAppendReadReopen(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, ledger.Config{Dir: dir})
+	for _, n := range []int{0, 1, 254, 1, 1, 300, 5000, 70_000} {
+		grow(t, l, n, 256)
+		check(t, l, l.Size())
+		root, size := l.Root()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, ledger.Config{Dir: dir})
+		if r, s := l.Root(); r != root || s != size {
+			t.Fatalf("root of %d is %v after opening again, was %v of %d", s, r, root, size)
+		}
+		if notes := l.Recovery().Notes; len(notes) > 0 {
+			t.Errorf("after a clean stop: %v", notes)
+		}
+		check(t, l, size)
+		ro := open(t, ledger.Config{Dir: dir, ReadOnly: true})
+		check(t, ro, size)
+	}
+}
+
+func TestProof(t *testing.T) {
+	l := open(t, ledger.Config{Dir: t.TempDir()})
+	for _, n := range []int{1, 1, 1, 253, 1, 700} {
+		grow(t, l, n, 100)
+		for seq := uint64(0); seq < l.Size(); seq += 1 + l.Size()/50 {
+			p, err := l.Prove(seq)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec, err := ledger.CheckProof(p, l.Key())
+			if err != nil || rec.Seq != seq {
+				t.Fatalf("record %d: %v\n%s", seq, err, p)
+			}
+		}
+	}
+}
