@@ -60,7 +60,9 @@ func (e *Env) compile(src string) (*Program, *cel.Type, *Error) {
 	if err := e.compileError(src, tree, iss); err != nil {
 		return nil, nil, err
 	}
-	prog, err := e.cel.Program(checked, programOptions(checked.NativeRep())...)
+	g := newGuard(checked.NativeRep())
+	g.visit(checked.NativeRep().Expr())
+	prog, err := e.cel.Program(checked, programOptions(g.loops)...)
 	if err != nil {
 		return nil, nil, planError(err)
 	}
@@ -83,26 +85,3 @@ func checkSource(src string) *Error {
 // as far as they are known before evaluation: steps.triage.answer == "x" gives
 // ["steps", "triage", "answer"]. Each path is there once, in order of the text.
 func (p *Program) Refs() [][]string { return p.refs }
-
-// programOptions bound the work of one evaluation. Without a macro each node
-// runs once, and each function bounds its own result, so there is nothing to
-// count; with one we count.
-func programOptions(a *ast.AST) []cel.ProgramOption {
-	if bounded(a) {
-		return []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	}
-	return []cel.ProgramOption{
-		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost),
-		cel.CostLimit(maxCost),
-	}
-}
-
-func bounded(a *ast.AST) bool {
-	ok := true
-	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if e.Kind() == ast.ComprehensionKind {
-			ok = false
-		}
-	}))
-	return ok
-}

@@ -9,7 +9,6 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/env"
-	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 )
 
@@ -89,11 +88,9 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		ext.Regex(),
 		cel.Macros(macros()...),
 	}
-	for _, f := range operatorFunctions() {
-		opts = append(opts, f)
-	}
-	for _, f := range functions() {
-		opts = append(opts, cel.Function(f.name, f.opts...))
+	opts = append(opts, operatorFunctions()...)
+	for _, f := range append(guardedFunctions(), ownFunctions()...) {
+		opts = append(opts, f.option())
 	}
 	base, err := cel.NewCustomEnv(opts...)
 	if err != nil {
@@ -101,16 +98,3 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 	}
 	return base, nil
 })
-
-// A function is one of our own.
-type function struct {
-	name string
-	opts []cel.FunctionOpt
-}
-
-// functions returns all of our own functions.
-func functions() []function {
-	return slices.Concat(internalFunctions())
-}
-
-var dyn = types.DynType

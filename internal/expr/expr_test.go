@@ -7,7 +7,7 @@ import (
 
 func TestSmoke(t *testing.T) {
 	env, err := NewEnv(Var{"alert", Object(map[string]*Type{"severity_id": Int(), "title": String(), "score": Double(),
-		"metadata": Object(map[string]*Type{"product": OpenObject(map[string]*Type{"vendor_name": String()})}),
+		"metadata":  Object(map[string]*Type{"product": OpenObject(map[string]*Type{"vendor_name": String()})}),
 		"resources": List(Object(map[string]*Type{"uid": String(), "n": Int()})),
 	})}, Var{"now", Timestamp()}, Var{"x", Dyn()})
 	if err != nil {

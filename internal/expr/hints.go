@@ -14,7 +14,7 @@ func typeName(t ref.Type) string { return t.TypeName() }
 
 func boolHint(ref.Type) string { return "compare it with something: == != < >" }
 
-func list(none, prefix string, names []string) string {
+func oneOf(none, prefix string, names []string) string {
 	if len(names) == 0 {
 		return none
 	}

@@ -180,7 +180,7 @@ func (d *decoder) number() (any, error) {
 		return nil, d.unexpected("in a number")
 	}
 	if d.pos == len(d.src) || (d.src[d.pos] != '.' && d.src[d.pos]|0x20 != 'e') {
-		return d.integer(start, digits)
+		return d.whole(start, digits)
 	}
 	if d.src[d.pos] == '.' {
 		d.pos++
@@ -208,8 +208,8 @@ func (d *decoder) digits() int {
 	return d.pos - start
 }
 
-// integer returns an int64, or a float64 when it does not fit.
-func (d *decoder) integer(start, digits int) (any, error) {
+// whole returns an int64, or a float64 when it does not fit.
+func (d *decoder) whole(start, digits int) (any, error) {
 	if d.pos-digits > 18 {
 		if n, err := strconv.ParseInt(string(d.src[start:d.pos]), 10, 64); err == nil {
 			return n, nil

@@ -12,5 +12,7 @@ const (
 	maxCost       = 10_000_000 // units of work (about a second) of one evaluation
 	maxRegex      = 1000       // bytes of a regular expression
 	maxRegexNodes = 5000       // instructions of a compiled regular expression
+	maxRegexWork  = 1 << 28    // bytes of text times instructions, of one match
 	maxRange      = 100_000    // numbers that lists.range makes
+	maxItems      = 1_000_000  // elements of a list that a function makes
 )

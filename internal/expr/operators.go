@@ -6,6 +6,7 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/env"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/stdlib"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -18,17 +19,17 @@ import (
 
 // replaced are the functions of CEL's library that we define anew.
 func replaced() []*env.Function {
-	var fs []*env.Function
+	fs := []*env.Function{env.NewFunction(overloads.Matches)}
 	for op := range arithmetic() {
 		fs = append(fs, env.NewFunction(op))
 	}
 	return fs
 }
 
-type binary = func(l, r ref.Val) ref.Val
+type arith = func(l, r ref.Val) ref.Val
 
-func arithmetic() map[string]binary {
-	return map[string]binary{
+func arithmetic() map[string]arith {
+	return map[string]arith{
 		operators.Add:      add,
 		operators.Subtract: func(l, r ref.Val) ref.Val { return l.(traits.Subtractor).Subtract(r) }, //nolint:errcheck // has the trait
 		operators.Multiply: func(l, r ref.Val) ref.Val { return l.(traits.Multiplier).Multiply(r) }, //nolint:errcheck // has the trait
@@ -62,7 +63,7 @@ func operatorFunctions() []cel.EnvOption {
 }
 
 // mixed makes both numbers doubles when one is.
-func mixed(op binary) binary {
+func mixed(op arith) arith {
 	return func(l, r ref.Val) ref.Val {
 		switch a := l.(type) {
 		case types.Int:
@@ -92,5 +93,3 @@ func add(l, r ref.Val) ref.Val {
 	}
 	return l.(traits.Adder).Add(r) //nolint:errcheck // has the trait
 }
-
-func tooLarge() ref.Val { return types.NewErr("the result is larger than 16 MiB") }

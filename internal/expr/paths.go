@@ -16,11 +16,10 @@ import (
 
 // walker goes once over the parsed expression, before CEL checks it. It finds
 // paths that no value can have, notes which paths are used, and rewrites the
-// three things that CEL's checker and our plain maps see differently:
+// two things that CEL's checker and our plain maps see differently:
 //
 //   - alert["time"] of an object becomes alert.time;
-//   - a whole object, where a map is meant, becomes dyn(object);
-//   - what a macro walks is put in order.
+//   - a whole object, where a map is meant, becomes dyn(object).
 type walker struct {
 	env    *Env
 	src    []rune
@@ -136,7 +135,7 @@ func (w *walker) noField(e ast.Expr, from place, field string) *Error {
 		err.Msg += " in " + strings.Join(from.path, ".")
 	}
 	if err.Hint = errs.Suggest(field, names); err.Hint == "" {
-		err.Hint = list("it has no fields", "it has ", names)
+		err.Hint = oneOf("it has no fields", "it has ", names)
 	}
 	return err
 }
@@ -187,7 +186,7 @@ func (w *walker) namespaced(call ast.CallExpr) bool {
 func (w *walker) argument(e ast.Expr) place {
 	p := w.value(e)
 	if p.typ.isObject() {
-		w.wrap(e, "dyn")
+		w.asDyn(e)
 	}
 	return p
 }
@@ -200,7 +199,7 @@ func (w *walker) index(e, operand, key ast.Expr) place {
 		w.value(key)
 		w.note(from)
 		if from.typ.isObject() {
-			w.wrap(operand, "dyn")
+			w.asDyn(operand)
 		}
 		if from.typ != nil && from.typ.elem != nil {
 			return place{typ: from.typ.elem}
@@ -222,16 +221,16 @@ func (w *walker) index(e, operand, key ast.Expr) place {
 func (w *walker) compare(l, r ast.Expr) {
 	lp, rp := w.value(l), w.value(r)
 	lk, rk := numberKind(l, lp), numberKind(r, rp)
-	if asDyn(lp, r) || lk == types.DoubleKind {
-		w.wrap(l, "dyn")
+	if needsDyn(lp, r) || lk == types.DoubleKind {
+		w.asDyn(l)
 	}
-	if asDyn(rp, l) || rk == types.DoubleKind && lk == types.IntKind {
-		w.wrap(r, "dyn")
+	if needsDyn(rp, l) || rk == types.DoubleKind && lk == types.IntKind {
+		w.asDyn(r)
 	}
 }
 
-// asDyn says whether what is at p can be compared only without its type.
-func asDyn(p place, with ast.Expr) bool {
+// needsDyn says whether what is at p can be compared only without its type.
+func needsDyn(p place, with ast.Expr) bool {
 	return p.typ.holdsObject() || isNull(with) && p.typ != nil && p.typ.cel == nil
 }
 
@@ -255,7 +254,7 @@ func (w *walker) comprehension(e ast.Expr) place {
 	c := e.AsComprehension()
 	over := w.value(c.IterRange())
 	if over.typ.isObject() {
-		w.wrap(c.IterRange(), "dyn")
+		w.asDyn(c.IterRange())
 	}
 	init := w.value(c.AccuInit())
 	outer := w.scope
@@ -276,21 +275,18 @@ func (w *walker) comprehension(e ast.Expr) place {
 	w.value(c.LoopStep())
 	w.scope = &result
 	p := w.value(c.Result())
-	if elem == nil && c.IterRange().Kind() != ast.ListKind {
-		w.wrap(c.IterRange(), inOrder)
-	}
 	return place{typ: p.typ}
 }
 
-// wrap puts a call of a function with one argument around e.
-func (w *walker) wrap(e ast.Expr, function string) {
+// asDyn puts dyn() around e.
+func (w *walker) asDyn(e ast.Expr) {
 	inner := w.fac.NewUnspecifiedExpr(w.nextID)
 	w.nextID++
 	if r, ok := w.tree.SourceInfo().GetOffsetRange(e.ID()); ok {
 		w.tree.SourceInfo().SetOffsetRange(inner.ID(), r)
 	}
 	inner.SetKindCase(e)
-	e.SetKindCase(w.fac.NewCall(e.ID(), function, inner))
+	e.SetKindCase(w.fac.NewCall(e.ID(), "dyn", inner))
 }
 
 func literalString(e ast.Expr) (string, bool) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"math"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -15,120 +16,214 @@ import (
 var (
 	errTooLarge = errors.New("the result is larger than 16 MiB")
 	errTooDeep  = errors.New("the result is nested deeper than 200")
-	errNotJSON  = errors.New("the result is not a number")
+	errNotJSON  = errors.New("the result is not a finite number")
+	errKey      = errors.New("a key of the result is neither text nor a whole number")
 )
 
 // toJSON returns the JSON value of a result. What came in as JSON is returned
-// as it is, after it was measured.
+// as it is.
 func toJSON(v ref.Val) (any, error) {
-	c := converter{budget: maxResult}
-	return c.value(v, 0)
+	g := gauge{left: maxResult, plain: true}
+	if err := g.value(v, 0); err != nil {
+		return nil, err
+	}
+	return convert(v, g.plain)
 }
 
-// converter spends its budget, about the bytes of the JSON text, so that a
-// small expression that repeats its parts cannot unfold without end.
-type converter struct {
-	budget int
+// gauge measures a value before anything is made of it: about the bytes of its
+// JSON text. A small expression that repeats its parts could else unfold to
+// more than there is memory.
+type gauge struct {
+	left  int
+	plain bool // so far, what came in from outside is JSON
 }
 
-func (c *converter) spend(n int) error {
-	if c.budget -= n; c.budget < 0 {
+func (g *gauge) spend(n int) error {
+	if n < 0 || n > g.left {
+		g.left = 0
 		return errTooLarge
 	}
+	g.left -= n
 	return nil
 }
 
-func (c *converter) value(v ref.Val, depth int) (any, error) {
+func (g *gauge) value(v ref.Val, depth int) error {
 	if depth > maxDepth {
-		return nil, errTooDeep
+		return errTooDeep
 	}
 	switch v := v.(type) {
 	case types.String:
-		return string(v), c.spend(len(v) + 3)
-	case types.Bool:
-		return bool(v), c.spend(5)
-	case types.Int:
-		return int64(v), c.spend(8)
-	case types.Null, nil:
-		return nil, c.spend(5)
-	case traits.Lister:
-		return c.list(v, depth)
-	case traits.Mapper:
-		return c.mapping(v, depth)
-	case *types.Optional:
-		if !v.HasValue() {
-			return nil, c.spend(5)
-		}
-		return c.value(v.GetValue(), depth+1)
-	}
-	return c.scalar(v)
-}
-
-// scalar converts what is rarer, and what JSON has no type for.
-func (c *converter) scalar(v ref.Val) (any, error) {
-	switch v := v.(type) {
+		return g.spend(len(v) + 3)
+	case types.Bytes:
+		return g.spend(len(v)/3*4 + 7)
 	case types.Double:
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return nil, errNotJSON
+			return errNotJSON
 		}
-		return float64(v), c.spend(8)
-	case types.Uint:
-		if uint64(v) <= math.MaxInt64 {
-			return int64(v), c.spend(8)
+		return g.spend(8)
+	case *types.Optional:
+		if v.HasValue() {
+			return g.value(v.GetValue(), depth+1)
 		}
-		return float64(v), c.spend(8)
-	case types.Timestamp:
-		return formatTime(v.Time), c.spend(32)
-	case types.Duration:
-		return v.Duration.String(), c.spend(32)
-	case types.Bytes:
-		if err := c.spend(base64.StdEncoding.EncodedLen(len(v))); err != nil {
-			return nil, err
-		}
-		return base64.StdEncoding.EncodeToString(v), nil
+		return g.spend(8)
+	case traits.Lister:
+		return g.list(v, depth)
+	case traits.Mapper:
+		return g.mapping(v, depth)
 	default:
-		return typeName(v.Type()), c.spend(8)
+		return g.spend(8)
 	}
 }
 
-func (c *converter) list(l traits.Lister, depth int) (any, error) {
-	if native, ok := l.Value().([]any); ok {
-		return c.native(native, depth)
+func (g *gauge) list(l traits.Lister, depth int) error {
+	if native, ok := fromOutside(l); ok {
+		return g.native(native, depth)
 	}
 	n := sizeOf(l)
-	if err := c.spend(2 + n); err != nil {
-		return nil, err
+	if err := g.spend(n); err != nil {
+		return err
 	}
-	out := make([]any, 0, n)
 	for i := range n {
-		v, err := c.value(l.Get(types.Int(i)), depth+1)
-		if err != nil {
+		if err := g.value(l.Get(types.Int(i)), depth+1); err != nil {
+			return err
+		}
+	}
+	return g.spend(2)
+}
+
+func (g *gauge) mapping(m traits.Mapper, depth int) error {
+	if native, ok := m.Value().(map[string]any); ok {
+		return g.native(native, depth)
+	}
+	for it := m.Iterator(); it.HasNext() == types.True; {
+		k := it.Next()
+		if err := g.value(k, depth+1); err != nil {
+			return err
+		}
+		if err := g.value(m.Get(k), depth+1); err != nil {
+			return err
+		}
+	}
+	return g.spend(2)
+}
+
+// native measures what came in from outside.
+func (g *gauge) native(v any, depth int) error {
+	if depth > maxDepth {
+		return errTooDeep
+	}
+	switch v := v.(type) {
+	case nil, bool, int64:
+		return g.spend(8)
+	case string:
+		return g.spend(len(v) + 3)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return errNotJSON
+		}
+		return g.spend(8)
+	case []any:
+		for _, el := range v {
+			if err := g.native(el, depth+1); err != nil {
+				return err
+			}
+		}
+		return g.spend(2)
+	case map[string]any:
+		for k, el := range v {
+			if err := g.spend(len(k) + 4); err != nil {
+				return err
+			}
+			if err := g.native(el, depth+1); err != nil {
+				return err
+			}
+		}
+		return g.spend(2)
+	default:
+		g.plain = false
+		return g.value(types.DefaultTypeAdapter.NativeToValue(v), depth)
+	}
+}
+
+// convert makes JSON of what was measured. When all that came in is plain, it
+// is not copied.
+func convert(v ref.Val, plain bool) (any, error) {
+	switch v := v.(type) {
+	case types.String:
+		return string(v), nil
+	case types.Bool:
+		return bool(v), nil
+	case types.Int:
+		return int64(v), nil
+	case types.Double:
+		return float64(v), nil
+	case types.Uint:
+		if uint64(v) <= math.MaxInt64 {
+			return int64(v), nil
+		}
+		return float64(v), nil
+	case types.Timestamp:
+		return formatTime(v.Time), nil
+	case types.Duration:
+		return v.Duration.String(), nil
+	case types.Bytes:
+		return base64.StdEncoding.EncodeToString(v), nil
+	case types.Null, nil:
+		return nil, nil
+	case *types.Optional:
+		if !v.HasValue() {
+			return nil, nil
+		}
+		return convert(v.GetValue(), plain)
+	case traits.Lister:
+		return convertList(v, plain)
+	case traits.Mapper:
+		return convertMap(v, plain)
+	case ref.Type:
+		return v.TypeName(), nil
+	default:
+		return nil, errors.New("the result is of type " + v.Type().TypeName() + ", which JSON does not have")
+	}
+}
+
+func convertList(l traits.Lister, plain bool) (any, error) {
+	if native, ok := fromOutside(l); ok && plain {
+		return native, nil
+	}
+	out := make([]any, sizeOf(l))
+	for i := range out {
+		var err error
+		if out[i], err = convert(l.Get(types.Int(i)), plain); err != nil {
 			return nil, err
 		}
-		out = append(out, v)
 	}
 	return out, nil
 }
 
-func (c *converter) mapping(m traits.Mapper, depth int) (any, error) {
-	if native, ok := m.Value().(map[string]any); ok {
-		return c.native(native, depth)
+// fromOutside returns the list that came in as it was. The type is asked first
+// because Value of two lists that were added copies both.
+func fromOutside(l traits.Lister) ([]any, bool) {
+	if reflect.TypeOf(l) != outsideList {
+		return nil, false
 	}
-	n := sizeOf(m)
-	if err := c.spend(2 + n); err != nil {
-		return nil, err
+	native, ok := l.Value().([]any)
+	return native, ok
+}
+
+var outsideList = reflect.TypeOf(types.DefaultTypeAdapter.NativeToValue([]any{}))
+
+func convertMap(m traits.Mapper, plain bool) (any, error) {
+	if native, ok := m.Value().(map[string]any); ok && plain {
+		return native, nil
 	}
-	out := make(map[string]any, n)
+	out := make(map[string]any, sizeOf(m))
 	for it := m.Iterator(); it.HasNext() == types.True; {
 		k := it.Next()
 		key, err := keyText(k)
 		if err != nil {
 			return nil, err
 		}
-		if err := c.spend(len(key) + 4); err != nil {
-			return nil, err
-		}
-		if out[key], err = c.value(m.Get(k), depth+1); err != nil {
+		if out[key], err = convert(m.Get(k), plain); err != nil {
 			return nil, err
 		}
 	}
@@ -147,75 +242,7 @@ func keyText(k ref.Val) (string, error) {
 	case types.Bool:
 		return strconv.FormatBool(bool(k)), nil
 	default:
-		return "", errors.New("a key of the result is neither text nor a whole number")
-	}
-}
-
-// native measures a value that came in from outside, and copies it only when
-// it holds what JSON does not.
-func (c *converter) native(v any, depth int) (any, error) {
-	plain, err := c.measure(v, depth)
-	if err != nil || plain {
-		return v, err
-	}
-	switch v := v.(type) {
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			if out[i], err = c.native(v[i], depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k := range v {
-			if out[k], err = c.native(v[k], depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	default:
-		return c.value(types.DefaultTypeAdapter.NativeToValue(v), depth)
-	}
-}
-
-// measure spends for v and says whether it is plain JSON through and through.
-func (c *converter) measure(v any, depth int) (bool, error) {
-	if depth > maxDepth {
-		return false, errTooDeep
-	}
-	plain := true
-	switch v := v.(type) {
-	case nil, bool, int64:
-		return true, c.spend(8)
-	case string:
-		return true, c.spend(len(v) + 3)
-	case float64:
-		return !math.IsNaN(v) && !math.IsInf(v, 0), c.spend(8)
-	case []any:
-		for _, el := range v {
-			p, err := c.measure(el, depth+1)
-			if err != nil {
-				return false, err
-			}
-			plain = plain && p
-		}
-		return plain, c.spend(2)
-	case map[string]any:
-		for k, el := range v {
-			p, err := c.measure(el, depth+1)
-			if err != nil {
-				return false, err
-			}
-			plain = plain && p
-			if err := c.spend(len(k) + 4); err != nil {
-				return false, err
-			}
-		}
-		return plain, c.spend(2)
-	default:
-		return false, c.spend(8)
+		return "", errKey
 	}
 }
 

@@ -33,7 +33,7 @@ func (e *Env) template(src string) (*Template, *Error) {
 	if len(src) > maxTemplate {
 		return nil, &Error{Column: 1, Msg: "the text is longer than 1 MiB"}
 	}
-	parts, err := split(src)
+	parts, err := cut(src)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func (e *Env) template(src string) (*Template, *Error) {
 	return t, nil
 }
 
-// split cuts src into text and expressions; text has at = -1.
-func split(src string) ([]part, *Error) {
+// cut divides src into text and expressions; text has at = -1.
+func cut(src string) ([]part, *Error) {
 	var parts []part
 	var text strings.Builder
 	flush := func() {
