@@ -200,5 +200,5 @@ func (s *source) lineAt(at int) int {
 }
 
 func (s *source) blankAbove(line int) bool {
-	return line > 1 && strings.TrimSpace(s.text[s.lines[line-2]:s.lines[line-1]]) == ""
+	return line > 1 && strings.Trim(s.text[s.lines[line-2]:s.lines[line-1]], " \t\n") == ""
 }

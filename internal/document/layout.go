@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -29,6 +30,9 @@ type entry struct {
 	line string // comment behind
 	foot []note // lines below the last of kids, or where kids could be
 	long bool   // the value spans lines in the source
+
+	noted bool // a comment stands inside the value
+	width int  // characters of the value on one line
 }
 
 // A note is a comment on a line of its own.
@@ -80,6 +84,7 @@ func (a *arranger) arrange(n *yaml.Node, comments []comment) *layout {
 	}
 	a.splitHead()
 	a.hoist(a.root)
+	a.root.measure()
 	a.order()
 	return &layout{a.head, a.root}
 }
@@ -246,6 +251,28 @@ func (a *arranger) hoist(e *entry) {
 	if e.key == nil && e != a.root && len(e.kids) > 0 {
 		e.head = append(e.head, e.kids[0].head...)
 		e.kids[0].head = nil
+	}
+}
+
+// measure finds out whether the value can be written on one line, and its
+// width then.
+func (e *entry) measure() {
+	e.noted = len(e.foot) > 0
+	if len(e.value.Content) == 0 {
+		e.width = utf8.RuneCountInString(flowText(e.value))
+		return
+	}
+	e.width = len("[]") + len(", ")*(len(e.kids)-1)
+	if e.value.Kind == yaml.MappingNode {
+		e.width = len("{  }") + len(", ")*(len(e.kids)-1)
+	}
+	for _, kid := range e.kids {
+		kid.measure()
+		e.noted = e.noted || kid.noted || len(kid.head) > 0 || kid.line != ""
+		e.width += kid.width
+		if kid.key != nil {
+			e.width += utf8.RuneCountInString(keyText(kid.key)) + len(": ")
+		}
 	}
 }
 

@@ -33,7 +33,8 @@ func scalarForm(n *yaml.Node, long bool, at, indent int) (text, block string) {
 // cannot be written so.
 func literal(v string) (header, block string) {
 	body, header := chomp(v)
-	if strings.TrimSpace(body) == "" || !isText(body) || strings.HasSuffix(body, "\n") {
+	last := body[strings.LastIndexByte(body, '\n')+1:]
+	if strings.Trim(last, " \t") == "" || !isText(body) { // an empty line at the end could be layout
 		return "", ""
 	}
 	start := strings.TrimLeft(body, "\n")

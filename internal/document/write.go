@@ -123,21 +123,7 @@ func (e *entry) asBlock(at int) bool {
 	if len(e.kids) == 0 {
 		return false
 	}
-	return e.value.Style&yaml.FlowStyle == 0 || e.hasNotes() ||
-		at+utf8.RuneCountInString(flowText(e.value)) > maxWidth
-}
-
-// hasNotes reports whether a comment stands inside the collection.
-func (e *entry) hasNotes() bool {
-	if len(e.foot) > 0 {
-		return true
-	}
-	for _, kid := range e.kids {
-		if len(kid.head) > 0 || kid.line != "" || kid.hasNotes() {
-			return true
-		}
-	}
-	return false
+	return e.value.Style&yaml.FlowStyle == 0 || e.noted || at+e.width > maxWidth
 }
 
 // scalar writes a string, number or empty collection behind its key.

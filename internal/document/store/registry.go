@@ -163,9 +163,9 @@ func (r *Registry) drafts(ctx context.Context, ch Change, plan document.Plan) ([
 	for _, c := range plan.Changes {
 		draft := ledger.Draft{Subject: "document/" + c.ID.String(), Actor: ch.Actor}
 		switch c.Op {
-		case document.OpSame:
+		case document.Same:
 			continue
-		case document.OpDelete:
+		case document.Delete:
 			draft.Kind, draft.Data = KindRemoved, Removed{Kind: c.Kind, Name: c.Name, From: c.From, Message: ch.Message}
 		default:
 			doc := byID[c.ID]
