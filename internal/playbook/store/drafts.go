@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"beffroi.dev/internal/ask"
+	"beffroi.dev/internal/ledger"
+	"beffroi.dev/internal/playbook"
+	"beffroi.dev/internal/view"
+)
+
+// inlineMax is the longest value that stands in a record, in bytes.
+const inlineMax = 16 << 10
+
+// drafts turns what a run wants into records. They stand in the order of the
+// commands, from tx.Next() on.
+func (r *Runs) drafts(tx *view.Tx, id uint64, h *held, cmds []playbook.Command) ([]ledger.Draft, error) {
+	var out []ledger.Draft
+	next := tx.Next()
+	for _, c := range cmds {
+		more, err := r.draft(tx, id, h, c, next+uint64(len(out)))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+// draft turns one command into records, of which the first will be number seq.
+func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, seq uint64) ([]ledger.Draft, error) {
+	d := ledger.Draft{Subject: runName(id), Actor: "playbook/" + h.def.Name}
+	waiting := Waiting{Run: id}
+	switch c := c.(type) {
+	case playbook.Call:
+		with, err := r.payload(c.With)
+		if err != nil {
+			return nil, err
+		}
+		d.Kind, d.Data = KindCall, Call{
+			Run: id, Playbook: h.def.Name, Action: c.Action, Op: c.Op, Connection: c.Connection, With: with,
+			Timeout: playbook.Span(c.Timeout), Attempt: c.Attempt, Key: c.Key, Case: h.caseID,
+		}
+		return []ledger.Draft{d}, nil
+	case playbook.Ask:
+		return r.draftAsk(id, h, c, seq, d), nil
+	case playbook.Wait:
+		waiting.Action, waiting.For, waiting.Until = c.Action, OpenWait, &c.Until
+	case playbook.Await:
+		waiting.Action, waiting.For, waiting.Event, waiting.Match = c.Action, OpenAwait, c.Event, c.Match
+		if !c.Until.IsZero() {
+			waiting.Until = &c.Until
+		}
+	case playbook.Play:
+		return r.draftPlay(id, h, c, seq, d)
+	case playbook.Withdraw:
+		d.Kind, d.Data = KindWithdrawn, Action{Run: id, Action: c.Action}
+		return []ledger.Draft{d}, nil
+	case playbook.Finish:
+		return r.draftFinish(id, c, d)
+	default:
+		return nil, fmt.Errorf("internal error: no record for a %T", c)
+	}
+	d.Kind, d.Data = KindWaiting, waiting
+	return []ledger.Draft{d}, nil
+}
+
+// draftAsk asks a question, or fails the step when nobody could be asked.
+func (r *Runs) draftAsk(id uint64, h *held, c playbook.Ask, seq uint64, d ledger.Draft) []ledger.Draft {
+	q := question(c.Question)
+	q.Run, q.Action = runName(id), c.Action
+	if h.caseID != 0 {
+		q.Case = "case/" + strconv.FormatUint(h.caseID, 10)
+	}
+	q = q.Fit()
+	opened := d
+	opened.Kind = KindWaiting
+	if err := ask.Validate(q).Err(); err != nil {
+		opened.Data = Waiting{Run: id, Action: c.Action, For: OpenAsk}
+		d.Kind, d.Data = KindDone, Done{Run: id, Event: playbook.Event{
+			Kind: playbook.Errored, Action: c.Action,
+			Error: &playbook.Error{Kind: playbook.Invalid, Message: "the question cannot be asked: " + err.Error()},
+		}}
+		return []ledger.Draft{opened, d}
+	}
+	opened.Data = Waiting{Run: id, Action: c.Action, For: OpenAsk, Ask: seq}
+	return []ledger.Draft{
+		{Kind: ask.KindAsked, Subject: "ask/" + strconv.FormatUint(seq, 10), Actor: d.Actor, Data: ask.Asked{Question: q}},
+		opened,
+	}
+}
+
+func question(q playbook.Question) ask.Question {
+	out := ask.Question{
+		Channel: q.To, Title: q.Title, Text: q.Text, Reason: ask.ReasonRule(q.Reason), Who: q.Who,
+		NotRequester: q.NotRequester, Requester: q.Requester,
+	}
+	for _, f := range q.Fields {
+		out.Fields = append(out.Fields, ask.Field{Label: f.Name, Value: f.Value})
+	}
+	for _, a := range q.Answers {
+		out.Answers = append(out.Answers, ask.Answer{ID: a.Value, Label: a.Label, Style: ask.Style(a.Style), Confirm: a.Confirm, Reason: a.Reason == "required"})
+	}
+	for _, s := range q.Remind {
+		out.Remind = append(out.Remind, ask.Duration(s))
+	}
+	for _, e := range q.Escalate {
+		out.Escalate = append(out.Escalate, ask.Escalation{After: ask.Duration(e.After), To: e.To})
+	}
+	if e := q.Expire; e != nil {
+		out.Expire = &ask.Expiry{After: ask.Duration(e.After), Answer: e.Answer, Fail: e.Answer == ""}
+	}
+	return out
+}
+
+// draftPlay starts a child run, or fails the step when there is none to start.
+func (r *Runs) draftPlay(id uint64, h *held, c playbook.Play, seq uint64, d ledger.Draft) ([]ledger.Draft, error) {
+	opened := d
+	opened.Kind, opened.Data = KindWaiting, Waiting{Run: id, Action: c.Action, For: OpenPlay, Child: seq + 1}
+	def := r.active(c.Playbook)
+	if def == nil || h.depth >= maxPlayDepth {
+		why := "there is no playbook " + c.Playbook
+		if def != nil {
+			why = fmt.Sprintf("playbooks play each other more than %d deep", maxPlayDepth)
+		}
+		d.Kind, d.Data = KindDone, Done{Run: id, Event: playbook.Event{
+			Kind: playbook.Errored, Action: c.Action, Error: &playbook.Error{Kind: playbook.Invalid, Message: why},
+		}}
+		return []ledger.Draft{opened, d}, nil
+	}
+	child := h.started
+	child.Inputs = c.Inputs
+	child.Trigger = Trigger{Kind: TriggerPlay, Alert: child.Trigger.Alert, Case: child.Trigger.Case, Run: id, Action: c.Action, Depth: h.depth + 1}
+	begun, err := r.begin(nil, def, child, seq+1, d.Actor)
+	if err != nil {
+		return nil, err
+	}
+	return append([]ledger.Draft{opened}, begun...), nil
+}
+
+func (r *Runs) draftFinish(id uint64, c playbook.Finish, d ledger.Draft) ([]ledger.Draft, error) {
+	f := Finished{Run: id, Status: c.Status, Error: c.Error, Message: c.Message}
+	if c.Output != nil {
+		var err error
+		if f.Output, err = r.payload(c.Output); err != nil {
+			return nil, err
+		}
+	}
+	d.Kind, d.Data = KindFinished, f
+	return []ledger.Draft{d}, nil
+}
+
+// payload encodes a value; a long one goes to the blob store.
+func (r *Runs) payload(v any) (*Payload, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode a value of a run: %w", err)
+	}
+	if len(b) <= inlineMax {
+		return &Payload{JSON: b}, nil
+	}
+	name, err := r.c.Blobs.Put(context.Background(), b)
+	if err != nil {
+		return nil, fmt.Errorf("keep a value of a run: %w", err)
+	}
+	return &Payload{Blob: name, Size: len(b)}, nil
+}
+
+// active finds a playbook in force.
+func (r *Runs) active(name string) *playbook.Playbook {
+	for _, p := range r.c.Playbooks.Active() {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// maxPlayDepth bounds how deep playbooks play each other.
+const maxPlayDepth = 16
+
+// expired is what the machine is fed when nobody answered.
+func expired(action string) playbook.Event {
+	return playbook.Event{Kind: playbook.Expired, Action: action}
+}
+
+// Finish records the outcome of a call, unless it is no longer wanted.
+func (r *Runs) Finish(ctx context.Context, c Call, result any, failure *playbook.Error, request json.RawMessage, took time.Duration) error {
+	d := Done{Run: c.Run, Event: playbook.Event{Kind: playbook.Finished, Action: c.Action}, Took: playbook.Span(took.Round(time.Microsecond)), Request: request}
+	if failure != nil {
+		d.Event.Kind, d.Event.Error = playbook.Errored, failure
+	} else {
+		var err error
+		if d.Result, err = r.payload(result); err != nil {
+			return err
+		}
+	}
+	_, err := r.c.Sequencer.Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+		open, err := IsOpen(tx, c.Run, c.Action)
+		if err != nil || !open {
+			return nil, err
+		}
+		return []ledger.Draft{{Kind: KindDone, Subject: runName(c.Run), Actor: "operation/" + c.Op, Data: d}}, nil
+	})
+	return err
+}
