@@ -115,7 +115,7 @@ type world struct {
 func newWorld(t testing.TB, q ask.Question, dir directory) *world {
 	w := &world{t: t, dir: dir, decided: map[string]bool{}}
 	asked := ask.Asked{Question: q}
-	if strings.HasSuffix(q.Channel, "/on-call") {
+	if strings.HasSuffix(q.Channel, "/on_call") {
 		asked.People = []string{"person/oncall"}
 	}
 	w.record(ask.KindAsked, asked, monday)
@@ -169,7 +169,7 @@ func (w *world) tick(at time.Time) []string {
 		case st.Kind == ask.KindReminded:
 			line += fmt.Sprintf(": number %d", st.N)
 		case st.Kind == ask.KindEscalated:
-			if strings.HasSuffix(st.To, "/on-call") {
+			if strings.HasSuffix(st.To, "/on_call") {
 				reached = []string{"person/oncall"}
 			}
 			line += fmt.Sprintf(": number %d to %s", st.N, st.To)

@@ -181,7 +181,7 @@ func shaped(t *testing.T, shape []byte) ask.Question {
 		q.Remind = append(q.Remind, ask.Duration(i+1)*ask.Duration(7*time.Minute))
 	}
 	for i := range shape[2] % 4 {
-		to := []string{"#all", "@bob", "team/blue/on-call"}[i]
+		to := []string{"#all", "@bob", "team/blue/on_call"}[i]
 		q.Escalate = append(q.Escalate, ask.Escalation{After: ask.Duration(i+1) * ask.Duration(30*time.Minute), To: to})
 	}
 	q.RemindEvery = len(q.Remind) > 0 && shape[3]%2 == 0

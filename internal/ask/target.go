@@ -13,7 +13,7 @@ const (
 	personTarget                         // person/ada
 	teamTarget                           // team/blue
 	mentionTarget                        // @ada or @blue: the person or team of that name
-	roleTarget                           // team/blue/lead, team/blue/on-call
+	roleTarget                           // team/blue/lead, team/blue/on_call
 
 	peopleTarget = personTarget | teamTarget | mentionTarget
 	anyTarget    = peopleTarget | channelTarget | roleTarget
@@ -21,7 +21,7 @@ const (
 
 func targetHint(allowed targetKind) string {
 	if allowed&channelTarget != 0 {
-		return "write #channel, person/NAME, team/NAME, @NAME, team/NAME/lead or team/NAME/on-call"
+		return "write #channel, person/NAME, team/NAME, @NAME, team/NAME/lead or team/NAME/on_call"
 	}
 	return "write person/NAME, team/NAME or @NAME"
 }
@@ -43,7 +43,7 @@ func kindOf(s string) targetKind {
 	if rest, ok := strings.CutPrefix(s, "team/"); ok {
 		name, role, isRole := strings.Cut(rest, "/")
 		if isRole {
-			return when(isName(name) && (role == "lead" || role == "on-call"), roleTarget)
+			return when(isName(name) && (role == "lead" || role == "on_call"), roleTarget)
 		}
 		return when(isName(name), teamTarget)
 	}

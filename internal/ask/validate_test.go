@@ -19,7 +19,7 @@ func good() ask.Question {
 		Answers: []ask.Answer{{ID: "contain", Style: ask.Danger, Confirm: "Sure?", Reason: ask.ReasonRequired}, {ID: "false_positive"}},
 		Reason:  ask.ReasonOptional, Who: []string{"team/blue", "person/ada", "@bob"}, NotRequester: true, Requester: "person/eve",
 		Remind: []ask.Duration{ask.Duration(15 * time.Minute)}, RemindEvery: true,
-		Escalate: []ask.Escalation{{After: ask.Duration(time.Hour), To: "team/blue/on-call"}},
+		Escalate: []ask.Escalation{{After: ask.Duration(time.Hour), To: "team/blue/on_call"}},
 		Expire:   &ask.Expiry{After: ask.Duration(2 * time.Hour), Answer: "contain"},
 		Case:     "case/1041", Run: "run/1043", Action: "triage",
 	}
@@ -224,7 +224,7 @@ func TestStableForm(t *testing.T) {
 		`"fields":[{"label":"Host","value":"lap-042"}],` +
 		`"answers":[{"id":"contain","style":"danger","confirm":"Sure?","reason":"required"},{"id":"false_positive"}],` +
 		`"reason":"optional","who":["team/blue","person/ada","@bob"],"not_requester":true,"requester":"person/eve",` +
-		`"remind":["15m"],"remind_every":true,"escalate":[{"after":"1h","to":"team/blue/on-call"}],"expire":{"after":"2h","answer":"contain"},` +
+		`"remind":["15m"],"remind_every":true,"escalate":[{"after":"1h","to":"team/blue/on_call"}],"expire":{"after":"2h","answer":"contain"},` +
 		`"case":"case/1041","run":"run/1043","action":"triage"}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
