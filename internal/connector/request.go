@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Request is a call as it goes out, complete but for the credentials.
@@ -19,6 +20,7 @@ type Request struct {
 	ContentType string            // of Body
 	Expect      []string          // statuses that are success; never empty
 	Parse       string            // how the answer is read
+	Timeout     time.Duration     // of the whole call; 0: that of the connection
 }
 
 // Unsafe reports whether the call may change something, so that it carries an

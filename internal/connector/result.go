@@ -42,6 +42,37 @@ func KeepsHeader(name string) bool {
 var keptHeaders = set("content-type", "content-disposition", "date", "etag", "last-modified", "link", "location",
 	"retry-after", "ratelimit", "x-next-page", "x-total", "x-total-count", "x-trace-id", "x-slack-req-id")
 
+// Explain returns what an answer says about its failure, in at most 200
+// characters, or "": the members that APIs commonly use for it, or a text.
+func Explain(body any) string {
+	switch v := body.(type) {
+	case string:
+		if !strings.HasPrefix(strings.TrimSpace(v), "<") {
+			return clip(v)
+		}
+	case []any:
+		if len(v) > 0 {
+			return Explain(v[0])
+		}
+	case map[string]any:
+		for _, k := range []string{"detail", "message", "error_description", "errorSummary", "errorMessages", "error", "errors", "title", "reason"} {
+			if s := Explain(v[k]); s != "" {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+// clip makes one short line of s.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	if r := []rune(s); len(r) > 200 {
+		s = string(r[:199]) + "…"
+	}
+	return s
+}
+
 // ParseBody turns the bytes of an answer into a JSON value. Bytes that are no
 // text come out in base64. The error is a *[Failure] of class [Invalid].
 func ParseBody(parse, contentType string, b []byte) (any, error) {

@@ -38,6 +38,31 @@ func parseURL(s string) (*url.URL, *Failure) {
 	return u, nil
 }
 
+// Redirect returns where an answer to a request for from leads. It stays on
+// the scheme, host and port; else the error is a *[Failure] of class [Denied],
+// for whoever answers could send our credentials and data anywhere.
+func Redirect(from *url.URL, location string) (*url.URL, error) {
+	odd := &Failure{Class: Denied, Sent: true, Msg: "the answer redirects to what is no plain http or https URL"}
+	if plainText("the redirect", location) != nil {
+		return nil, odd
+	}
+	to, err := from.Parse(location)
+	if err != nil {
+		return nil, odd
+	}
+	clean, f := parseURL(to.String())
+	if f != nil {
+		return nil, odd
+	}
+	if origin(clean) != origin(from) {
+		return nil, &Failure{
+			Class: Denied, Sent: true, Msg: fmt.Sprintf("%s redirects to %s://%s", from.Host, clean.Scheme, clean.Host),
+			Hint: "only redirects on the same host are followed; expect: 302 gives the answer with its location",
+		}
+	}
+	return clean, nil
+}
+
 // plainText refuses what must not stand in any part of a URL.
 func plainText(what, s string) *Failure {
 	if len(s) > maxURL {
