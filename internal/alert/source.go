@@ -1,0 +1,316 @@
+package alert
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"beffroi.dev/internal/document"
+	"beffroi.dev/internal/errs"
+	"beffroi.dev/internal/expr"
+)
+
+// A Source is a compiled document of kind source. It never changes, and many
+// goroutines may use it.
+type Source struct {
+	Name    string // of the document, and the last part of /hooks/NAME
+	Title   string
+	Product ProductSpec
+	Verify  Verify
+	MaxSize int64 // bytes of a body
+	Policy  Policy
+
+	batch       node // nil: the body or its elements
+	let         []field
+	accept      []condition
+	rules       []rule
+	severity    severity
+	fields      []field
+	extra       node // map.observables
+	fingerprint []node
+	by          []string // kinds of entity that correlate
+	tests       []testCase
+}
+
+// A field is a value and its place: of the finding, or of a let.
+type field struct {
+	path []string // from the finding
+	at   string   // in the document
+	attr *attribute
+	node node
+}
+
+type condition struct {
+	at  string
+	run *expr.Program
+}
+
+// Unless a document says otherwise.
+const (
+	defaultMaxSize = 1 << 20
+	defaultWindow  = 24 * time.Hour
+	defaultWithin  = 4 * time.Hour
+	maxMaxSize     = 64 << 20
+)
+
+// SourceKind is the kind of document that describes a source. The tests of a
+// document find their event files in events, which may be nil.
+func SourceKind(events fs.FS) document.Kind {
+	return document.Kind{
+		Name: "source", Title: "Alert source",
+		Doc:  "Takes what a tool sends to /hooks/NAME and makes alerts of it.",
+		Spec: SourceSpec{},
+		Compile: func(d document.Document, _ document.Set) (any, error) {
+			return CompileSource(d, events)
+		},
+		Test: func(compiled any, _ document.Set) []document.TestResult {
+			s, ok := compiled.(*Source)
+			if !ok {
+				panic("internal error: Test of a source that was not compiled")
+			}
+			return s.test()
+		},
+	}
+}
+
+// CompileSource checks a document of kind source. Errors are [errs.Issues].
+func CompileSource(d document.Document, events fs.FS) (*Source, error) {
+	var spec SourceSpec
+	if err := d.Decode(&spec); err != nil {
+		return nil, err
+	}
+	c := compiler{doc: d, spec: spec, vars: map[string]bool{"event": true, "body": true, "now": true}}
+	s := c.source()
+	c.tests(s, events)
+	if err := c.issues.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// A compiler collects what is wrong with one document.
+type compiler struct {
+	doc    document.Document
+	spec   SourceSpec
+	env    *expr.Env
+	vars   map[string]bool
+	issues errs.Issues
+}
+
+func (c *compiler) issue(path, hint, format string, args ...any) {
+	i := c.doc.Issue(path, format, args...)
+	i.Hint = hint
+	c.issues = append(c.issues, i)
+}
+
+// wrong reports an error of an expression at its place in the document.
+func (c *compiler) wrong(path string, err error) {
+	e, ok := err.(*expr.Error) //nolint:errorlint // the expression's own error, never wrapped
+	if !ok {
+		c.issue(path, "", "%s", err)
+		return
+	}
+	c.issues = append(c.issues, c.doc.IssueAt(path, e.Column, e.Hint, e.Msg))
+}
+
+func (c *compiler) source() *Source {
+	s := &Source{
+		Name: c.doc.Name, Title: c.doc.Title, Product: c.spec.Product,
+		Verify:  c.spec.Verify.check(c.issue),
+		MaxSize: c.maxSize(),
+		Policy:  Policy{Window: c.spec.Window, Within: defaultWithin},
+		by:      []string{KindIP, KindHost, KindUser, KindHash},
+	}
+	if s.Title == "" {
+		s.Title = s.Product.Name
+	}
+	if s.Policy.Window == 0 {
+		s.Policy.Window = defaultWindow
+	}
+	if by := c.spec.Correlate; by != nil {
+		s.by = by.By
+		if by.Within != 0 {
+			s.Policy.Within = by.Within
+		}
+		for i, kind := range by.By {
+			if !slices.Contains(entityKinds, kind) {
+				c.issue(index("correlate.by", i), oneOf(kind, entityKinds), "there is no kind of entity %q", kind)
+			}
+		}
+	}
+	c.environment(s)
+	c.conditions(s)
+	c.mapping(s)
+	return s
+}
+
+// environment declares the variables and compiles what names them.
+func (c *compiler) environment(s *Source) {
+	vars := []expr.Var{{Name: "event", Type: expr.Dyn()}, {Name: "body", Type: expr.Dyn()}, {Name: "now", Type: expr.Timestamp()}}
+	env, err := expr.NewEnv(vars...)
+	if err != nil {
+		panic("internal error: " + err.Error())
+	}
+	c.env = env
+	if c.spec.Batch != "" {
+		s.batch = c.expression("batch", c.spec.Batch)
+	}
+	for _, name := range sortedKeys(c.spec.Let) {
+		if c.vars[name] {
+			c.issue("let."+name, "choose another name", "%q is already a variable", name)
+			return
+		}
+		vars = append(vars, expr.Var{Name: name, Type: expr.Dyn()})
+	}
+	if env, err = expr.NewEnv(vars...); err != nil {
+		c.issue("let", "a name has letters, digits and _", "%s", err)
+		return
+	}
+	c.env = env
+	for name := range c.spec.Let {
+		c.vars[name] = true
+	}
+	c.lets(s)
+}
+
+// lets compiles the names that a document gives, each after those it uses.
+func (c *compiler) lets(s *Source) {
+	left := map[string]field{}
+	for name, src := range c.spec.Let {
+		left[name] = field{path: []string{name}, node: c.tree("let."+name, scalarAttribute(), src)}
+	}
+	for len(left) > 0 {
+		n := len(left)
+		for _, name := range sortedKeys(left) {
+			if !slices.ContainsFunc(roots(left[name].node), func(r string) bool { _, waits := left[r]; return waits }) {
+				s.let = append(s.let, left[name])
+				delete(left, name)
+			}
+		}
+		if len(left) == n {
+			name := sortedKeys(left)[0]
+			c.issue("let."+name, "define it without itself", "%q needs itself", name)
+			return
+		}
+	}
+}
+
+// roots returns the variables that an expression uses.
+func roots(n node) []string {
+	switch n := n.(type) {
+	case plain:
+		return []string{n.root}
+	case first:
+		var out []string
+		for _, e := range n {
+			out = append(out, roots(e)...)
+		}
+		return out
+	case program:
+		var out []string
+		if n.run != nil {
+			for _, ref := range n.run.Refs() {
+				out = append(out, ref[0])
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+func (c *compiler) conditions(s *Source) {
+	for i, src := range c.spec.Accept {
+		at := index("accept", i)
+		if p := c.condition(at, src); p != nil {
+			s.accept = append(s.accept, condition{at, p})
+		}
+	}
+	seen := map[string]bool{}
+	for i, r := range c.spec.Rules {
+		at := index("rules", i)
+		if seen[r.ID] {
+			c.issue(at+".id", "", "the rule %q is there twice", r.ID)
+		}
+		seen[r.ID] = true
+		s.rules = append(s.rules, c.rule(at, r))
+	}
+}
+
+func (c *compiler) condition(at, src string) *expr.Program {
+	p, err := c.env.CompileBool(src)
+	if err != nil {
+		c.wrong(at, err)
+	}
+	return p
+}
+
+// expression compiles a CEL expression; a plain path goes without CEL.
+func (c *compiler) expression(at, src string) node {
+	if p, ok := plainPath(src, func(root string) bool { return c.vars[root] && root != "now" }); ok {
+		return p
+	}
+	if text, ok := quoted(src); ok {
+		return literal{text}
+	}
+	p, err := c.env.Compile(src)
+	if err != nil {
+		c.wrong(at, err)
+	}
+	return program{at, p}
+}
+
+// quoted reads an expression that is nothing but text in quotes.
+func quoted(src string) (string, bool) {
+	src = strings.TrimSpace(src)
+	if len(src) < 2 || src[0] != '"' && src[0] != '\'' || src[0] != src[len(src)-1] {
+		return "", false
+	}
+	text := src[1 : len(src)-1]
+	return text, !strings.ContainsAny(text, src[:1]+"\\\n")
+}
+
+// text compiles text with expressions inside.
+func (c *compiler) text(at, src string) node {
+	if !strings.Contains(src, "${{") {
+		return literal{src}
+	}
+	t, err := c.env.Template(src)
+	if err != nil {
+		c.wrong(at, err)
+	}
+	return template{at, t}
+}
+
+func (c *compiler) maxSize() int64 {
+	if c.spec.MaxSize == nil {
+		return defaultMaxSize
+	}
+	n, ok := parseSize(c.spec.MaxSize)
+	if !ok || n < 1 || n > maxMaxSize {
+		c.issue("max_size", "write bytes, or text such as 256KiB or 4MiB", "the size must be between 1 byte and 64MiB")
+	}
+	return n
+}
+
+func parseSize(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case string:
+		for unit, size := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20} {
+			if digits, ok := strings.CutSuffix(v, unit); ok {
+				n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+				return n * size, err == nil
+			}
+		}
+	}
+	return 0, false
+}
+
+func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
