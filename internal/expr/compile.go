@@ -37,16 +37,24 @@ func (e *Env) CompileBool(src string) (*Program, error) {
 	if out.Kind() != types.BoolKind && out.Kind() != types.DynKind {
 		return nil, &Error{
 			Column: 1, Msg: "a condition must be true or false, this is " + typeName(out),
-			Hint: boolHint(out),
+			Hint: boolHint(out.TypeName()),
 		}
 	}
 	return p, nil
 }
 
-func (e *Env) compile(src string) (*Program, *cel.Type, *Error) {
+// compile parses, checks paths, checks types, guards and plans, in this order.
+func (e *Env) compile(src string) (p *Program, out *cel.Type, err *Error) {
 	if err := checkSource(src); err != nil {
 		return nil, nil, err
 	}
+	// CEL evaluates constant parts while it plans, and not all of its failures
+	// there are errors.
+	defer func() {
+		if recover() != nil {
+			p, out, err = nil, nil, &Error{Column: 1, Msg: "the expression cannot be compiled"}
+		}
+	}()
 	parsed, iss := e.cel.Parse(src)
 	if err := e.compileError(src, nil, iss); err != nil {
 		return nil, nil, err
@@ -60,13 +68,16 @@ func (e *Env) compile(src string) (*Program, *cel.Type, *Error) {
 	if err := e.compileError(src, tree, iss); err != nil {
 		return nil, nil, err
 	}
-	g := newGuard(checked.NativeRep())
-	g.visit(checked.NativeRep().Expr())
-	prog, err := e.cel.Program(checked, programOptions(g.loops)...)
-	if err != nil {
-		return nil, nil, planError(err)
+	tree = checked.NativeRep()
+	g := newGuard(tree)
+	if err := g.run(); err != nil {
+		return nil, nil, err
 	}
-	return &Program{prog: prog, env: e, ast: checked.NativeRep(), src: src, refs: w.refs}, checked.OutputType(), nil
+	prog, planErr := e.cel.Program(checked, programOptions(g.loops)...)
+	if planErr != nil {
+		return nil, nil, planError(src, tree, planErr)
+	}
+	return &Program{prog: prog, env: e, ast: tree, src: src, refs: w.refs}, checked.OutputType(), nil
 }
 
 func checkSource(src string) *Error {

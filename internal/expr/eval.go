@@ -33,7 +33,7 @@ func (p *Program) Bool(vars map[string]any) (bool, error) {
 	if !ok {
 		return false, &Error{
 			Column: 1, Msg: "a condition must be true or false, this is " + typeName(v.Type()),
-			Hint: boolHint(v.Type()),
+			Hint: boolHint(v.Type().TypeName()),
 		}
 	}
 	return bool(b), nil

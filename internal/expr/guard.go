@@ -45,6 +45,7 @@ type guard struct {
 	nextID int64
 	loops  bool // there is a macro that loops, or a cel.bind
 	locals *local
+	err    *Error // the first finding
 }
 
 // local is what a macro declares, and whether it is a part of what came in.
@@ -60,6 +61,11 @@ func newGuard(tree *ast.AST) *guard {
 		g.loops = g.loops || e.Kind() == ast.ComprehensionKind
 	}))
 	return g
+}
+
+func (g *guard) run() *Error {
+	g.visit(g.tree.Expr())
+	return g.err
 }
 
 // visit says whether the value of e is from outside, or has no parts.
@@ -84,6 +90,7 @@ func (g *guard) visit(e ast.Expr) bool {
 	case ast.MapKind:
 		for _, entry := range e.AsMap().Entries() {
 			g.visit(entry.AsMapEntry().Key())
+			g.checkKey(entry.AsMapEntry().Key())
 			g.visit(entry.AsMapEntry().Value())
 		}
 		return false
@@ -114,6 +121,7 @@ func (g *guard) call(e ast.Expr) bool {
 	if call.IsMemberFunction() {
 		args = append([]ast.Expr{call.Target()}, args...)
 	}
+	g.checkRegex(call)
 	outside := true
 	for _, a := range args {
 		o := g.visit(a) || isScalar(g.tree.GetType(a.ID()))
@@ -123,6 +131,38 @@ func (g *guard) call(e ast.Expr) bool {
 		}
 	}
 	return outside && transparent[call.FunctionName()]
+}
+
+// checkKey refuses keys of maps that no map can have.
+func (g *guard) checkKey(key ast.Expr) {
+	switch t := g.tree.GetType(key.ID()); t.Kind() {
+	case types.StringKind, types.IntKind, types.UintKind, types.BoolKind, types.DynKind, types.TypeParamKind:
+	default:
+		g.report(key, "a key of a map is text, this is "+typeName(t), `write {"key": value}`)
+	}
+}
+
+func (g *guard) report(e ast.Expr, msg, hint string) {
+	if g.err == nil {
+		r, _ := g.tree.SourceInfo().GetOffsetRange(e.ID())
+		g.err = &Error{Column: int(r.Start) + 1, Msg: msg, Hint: hint}
+	}
+}
+
+// checkRegex refuses a regular expression that does not compile.
+func (g *guard) checkRegex(call ast.CallExpr) {
+	args := call.Args()
+	if call.IsMemberFunction() {
+		args = append([]ast.Expr{call.Target()}, args...)
+	}
+	if len(args) < 2 || !isMatcher(call.FunctionName()) {
+		return
+	}
+	if pattern, ok := literalString(args[1]); ok {
+		if _, err := compileRegex(pattern); err != nil {
+			g.report(args[1], err.Error(), "")
+		}
+	}
 }
 
 func (g *guard) comprehension(e ast.Expr) bool {

@@ -130,7 +130,8 @@ func (w *walker) selectField(e ast.Expr, from place, field string) place {
 
 func (w *walker) noField(e ast.Expr, from place, field string) *Error {
 	names := slices.Sorted(maps.Keys(from.typ.fields))
-	err := &Error{Column: w.fieldColumn(e, field), Msg: "no field " + field}
+	r, _ := w.tree.SourceInfo().GetOffsetRange(e.ID())
+	err := &Error{Column: fieldColumn(w.src, int(r.Start), field), Msg: "no field " + field}
 	if from.path != nil {
 		err.Msg += " in " + strings.Join(from.path, ".")
 	}
@@ -140,17 +141,16 @@ func (w *walker) noField(e ast.Expr, from place, field string) *Error {
 	return err
 }
 
-// fieldColumn returns the column of the name after the dot or bracket of e.
-func (w *walker) fieldColumn(e ast.Expr, field string) int {
-	r, _ := w.tree.SourceInfo().GetOffsetRange(e.ID())
-	at := int(r.Start)
-	for at < len(w.src) && (strings.ContainsRune(`.?["'`, w.src[at]) || unicode.IsSpace(w.src[at])) {
-		at++
+// fieldColumn returns the column of the name after the dot or bracket at.
+func fieldColumn(src []rune, at int, field string) int {
+	i := at
+	for i < len(src) && (strings.ContainsRune(`.?["'(`, src[i]) || unicode.IsSpace(src[i])) {
+		i++
 	}
-	if strings.HasPrefix(string(w.src[min(at, len(w.src)):]), field) {
-		return at + 1
+	if field != "" && strings.HasPrefix(string(src[min(i, len(src)):]), field) {
+		return i + 1
 	}
-	return int(r.Start) + 1
+	return at + 1
 }
 
 func (w *walker) call(e ast.Expr) place {

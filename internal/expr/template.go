@@ -110,9 +110,8 @@ func closing(src string, start int) (int, *Error) {
 			continue
 		case '/':
 			if strings.HasPrefix(src[i:], "//") {
-				if nl := strings.IndexByte(src[i:], '\n'); nl >= 0 {
-					i += nl
-				}
+				i = commentEnd(src, i)
+				continue
 			}
 		case '{':
 			depth++
@@ -128,6 +127,18 @@ func closing(src string, start int) (int, *Error) {
 		Column: runes(src[:start]) - 2, Msg: "${{ is never closed",
 		Hint: `close it with }}, or write $${{ for the literal text`,
 	}
+}
+
+// commentEnd returns where the comment at i ends: at the end of the line, or
+// before the "}}". Quotes in it are no quotes.
+func commentEnd(src string, i int) int {
+	end := len(src)
+	for _, stop := range []string{"\n", "}}"} {
+		if n := strings.Index(src[i:], stop); n >= 0 {
+			end = min(end, i+n)
+		}
+	}
+	return end
 }
 
 // quoted returns the end of the CEL string that begins at i.

@@ -22,7 +22,11 @@ type (
 	constant struct{ v any }
 	leaf     struct{ t *Template }
 	sequence []node
-	mapping  map[string]node
+	mapping  []field
+	field    struct {
+		key   string
+		value node
+	}
 )
 
 // Tree compiles all templates in v, which it does not keep. The Path of an
@@ -61,13 +65,13 @@ func (e *Env) node(v any, path string, depth int) (node, *Error) {
 		}
 		return seq, nil
 	case map[string]any:
-		m := make(mapping, len(v))
+		m := make(mapping, 0, len(v))
 		for _, k := range slices.Sorted(maps.Keys(v)) {
 			n, err := e.node(v[k], join(path, k), depth+1)
 			if err != nil {
 				return nil, err
 			}
-			m[k] = n
+			m = append(m, field{k, n})
 		}
 		return m, nil
 	case nil, bool, int64, float64:
@@ -126,12 +130,12 @@ func (s sequence) eval(vars map[string]any) (any, *Error) {
 
 func (m mapping) eval(vars map[string]any) (any, *Error) {
 	out := make(map[string]any, len(m))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		v, err := m[k].eval(vars)
+	for _, f := range m {
+		v, err := f.value.eval(vars)
 		if err != nil {
-			return nil, err.below(k)
+			return nil, err.below(f.key)
 		}
-		out[k] = v
+		out[f.key] = v
 	}
 	return out, nil
 }
