@@ -37,8 +37,7 @@ func loadKeys(c Config) (k keys, err error) {
 	if err != nil {
 		return keys{}, fmt.Errorf("read the ledger's key: %w", err)
 	}
-	text, ok := strings.CutSuffix(string(secret), "\n")
-	if k, err = parseKeys(text); err != nil || !ok {
+	if k, err = parseKeyFile(secret); err != nil {
 		return keys{}, &DamageError{File: keyName, Msg: "is not a signing key", Err: err}
 	}
 	public, err := readFile(c.FS, l.path(pubName))
@@ -83,6 +82,15 @@ func makeKey(c Config) ([]byte, error) {
 	}
 	l := Log{c: c}
 	return []byte(skey + "\n"), replaceFile(c.FS, l.path(keyName), []byte(skey+"\n"), 0o600)
+}
+
+// parseKeyFile reads a signing key and the newline after it.
+func parseKeyFile(b []byte) (keys, error) {
+	text, ok := strings.CutSuffix(string(b), "\n")
+	if !ok {
+		return keys{}, errors.New("malformed key")
+	}
+	return parseKeys(text)
 }
 
 // parseKeys reads a signing key in the form of package note,

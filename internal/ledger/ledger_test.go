@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"beffroi.dev/internal/ledger"
@@ -12,6 +13,20 @@ import (
 
 // record returns a record's line; the same number gives the same line.
 func record(seq uint64) []byte {
+	if few := fewRecords(); seq < uint64(len(few)) {
+		return few[seq]
+	}
+	return makeRecord(seq)
+}
+
+var fewRecords = sync.OnceValue(func() (lines [][]byte) {
+	for seq := range uint64(1000) {
+		lines = append(lines, makeRecord(seq))
+	}
+	return lines
+})
+
+func makeRecord(seq uint64) []byte {
 	r := ledger.Record{Seq: seq, Time: at("2026-11-22T08:15:30Z"), Kind: "test.happened", Subject: fmt.Sprintf("test/%d", seq), Actor: "beffroi"}
 	r.Data = fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, seq, strings.Repeat("x", int(seq*7%200)))
 	line, err := ledger.Encode(r)
@@ -110,5 +125,41 @@ func TestProof(t *testing.T) {
 				t.Fatalf("record %d: %v\n%s", seq, err, p)
 			}
 		}
+	}
+}
+
+func verify(t testing.TB, dir string) ledger.Report {
+	t.Helper()
+	r, err := ledger.Verify(ledger.VerifyConfig{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestVerify(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, ledger.Config{Dir: dir, Origin: "example.com/log"})
+	grow(t, l, 66_000, 200)
+	verify(t, dir)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := verify(t, dir)
+	root, size := l.Root()
+	if r.Records != size || r.Root != root || r.Checkpoint != size || r.Packs != 1 || r.Bundles != size/256 || r.Origin != "example.com/log" || r.Torn != 0 || r.Backwards != 0 {
+		t.Errorf("report: %+v", r)
+	}
+	n := uint64(0)
+	errEach := errors.New("payload is gone")
+	_, err := ledger.Verify(ledger.VerifyConfig{Dir: dir, Key: l.Key(), Each: func(rec ledger.Record) error {
+		if n++; n == 60_001 {
+			return errEach
+		}
+		return nil
+	}})
+	var damage *ledger.DamageError
+	if !errors.As(err, &damage) || !errors.Is(err, errEach) || damage.From != 60_000 || damage.To != 60_001 {
+		t.Errorf("each: %v", err)
 	}
 }

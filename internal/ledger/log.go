@@ -40,7 +40,18 @@ type Config struct {
 	CheckpointEvery time.Duration
 	FS              FS           // nil means the disk
 	Log             *slog.Logger // nil means none
+
+	limits limits // zero means those of defaultLimits
 }
+
+// limits are when work is done in the background; smaller in tests.
+type limits struct {
+	tail    int64 // bytes of a tail file before the next one is begun
+	seal    int   // records that wait before they are sealed at once; fewer are sealed with the next checkpoint
+	waiting int   // bytes of records that are not sealed; beyond, Append seals first
+}
+
+func defaultLimits() limits { return limits{tail: 4 << 20, seal: 16 * tileWidth, waiting: 64 << 20} }
 
 // A Log is an open ledger. Its methods may be called concurrently.
 type Log struct {
@@ -87,17 +98,6 @@ type tailWriter struct {
 	size  int64
 }
 
-const (
-	// maxTail is how long a tail file grows before the next one is begun.
-	maxTail = 4 << 20
-	// sealAt is how many records wait before they are sealed at once; fewer
-	// are sealed with the next checkpoint.
-	sealAt = 16 * tileWidth
-	// maxWaiting bounds the memory of records that are not sealed: beyond it
-	// Append seals first.
-	maxWaiting = 64 << 20
-)
-
 // Open opens the ledger in c.Dir, makes it when there is none, and recovers
 // it from whatever a crash has left.
 func Open(c Config) (*Log, error) {
@@ -109,6 +109,9 @@ func Open(c Config) (*Log, error) {
 	}
 	if c.CheckpointEvery == 0 {
 		c.CheckpointEvery = time.Second
+	}
+	if c.limits == (limits{}) {
+		c.limits = defaultLimits()
 	}
 	l := &Log{
 		c: c, packs: newPackReader(c.FS, c.Dir),
@@ -158,7 +161,7 @@ func (l *Log) Append(ctx context.Context, lines [][]byte) error {
 		return err
 	}
 	s := l.state()
-	if s.bytes > maxWaiting {
+	if s.bytes > l.c.limits.waiting {
 		if err := l.seal(); err != nil {
 			return err
 		}
@@ -225,7 +228,7 @@ func (l *Log) fail(err error) error {
 
 // writeBlock writes a block and waits until it is durable.
 func (l *Log) writeBlock(first uint64, block []byte) error {
-	if t := l.tail; t != nil && t.size < maxTail {
+	if t := l.tail; t != nil && t.size < l.c.limits.tail {
 		if _, err := t.file.WriteAt(block, t.size); err != nil {
 			return err
 		}
@@ -261,13 +264,20 @@ func (l *Log) nextTail(first uint64, block []byte) error {
 
 // grow returns the tree with more records, and the hashes of these.
 func grow(tree merkle.Frontier, lines [][]byte) (merkle.Frontier, []merkle.Hash) {
-	leaves := make([]merkle.Hash, len(lines))
+	leaves := leafHashes(lines)
 	tree = tree.Clone()
-	for i, line := range lines {
-		leaves[i] = merkle.LeafHash(line)
-		tree.Add(leaves[i])
+	for _, h := range leaves {
+		tree.Add(h)
 	}
 	return tree, leaves
+}
+
+func leafHashes(lines [][]byte) []merkle.Hash {
+	leaves := make([]merkle.Hash, len(lines))
+	for i, line := range lines {
+		leaves[i] = merkle.LeafHash(line)
+	}
+	return leaves
 }
 
 // publish shows readers the records of a durable block.
@@ -282,7 +292,7 @@ func (l *Log) publish(tree merkle.Frontier, lines [][]byte, leaves []merkle.Hash
 	if first := l.tail.first; len(l.tails) == 0 || l.tails[len(l.tails)-1] != first {
 		l.tails = append(l.tails, first)
 	}
-	full := len(l.s.lines) >= sealAt
+	full := len(l.s.lines) >= l.c.limits.seal
 	l.mu.Unlock()
 	if full {
 		select {

@@ -40,9 +40,10 @@ func (r *Recovery) note(format string, args ...any) {
 // A found is what stands on disk, read without changing it.
 type found struct {
 	state
-	tails    []uint64 // first records of the tail files, in order
-	torn     int      // bytes of a block that is not whole
-	packs    []uint64 // numbers of the pack files, in order
+	tails    []uint64     // first records of the tail files, in order
+	gap      *DamageError // what is missing between tail files, unless packs have it
+	torn     int          // bytes of a block that is not whole
+	packs    []uint64     // numbers of the pack files, in order
 	head     treeHead
 	headless bool // there is no checkpoint
 }
@@ -58,7 +59,7 @@ func look(c Config, packs *packReader, k keys) (f found, err error) {
 	if f.headless = errors.Is(err, fs.ErrNotExist); err != nil && !f.headless {
 		return found{}, err
 	}
-	first, lines, err := f.readTails(c)
+	first, lines, err := f.readTailsBeside(c)
 	if err != nil {
 		return found{}, err
 	}
@@ -75,7 +76,23 @@ func look(c Config, packs *packReader, k keys) (f found, err error) {
 	return f, f.plant(packs)
 }
 
-// readTails reads all tail files as one run of records.
+// readTailsBeside is readTails beside a process that writes, which may remove
+// a tail file between our list and our look.
+func (f *found) readTailsBeside(c Config) (first uint64, lines [][]byte, err error) {
+	for tries := 0; ; tries++ {
+		f.tails, f.gap, f.torn = nil, nil, 0
+		first, lines, err = f.readTails(c)
+		gone := errors.Is(err, fs.ErrNotExist) || err == nil && len(f.tails) == 0
+		if !c.ReadOnly || !gone || tries == 10 {
+			return first, lines, err
+		}
+	}
+}
+
+// readTails reads the tail files as one run of records. Where there is a gap
+// the run begins anew: tail files that were needless may come back after a
+// power cut, some and not others. Then packs have what is before, or else the
+// gap is damage.
 func (f *found) readTails(c Config) (first uint64, lines [][]byte, err error) {
 	l := Log{c: c}
 	names, err := c.FS.Names(l.path(tailDir))
@@ -87,11 +104,7 @@ func (f *found) readTails(c Config) (first uint64, lines [][]byte, err error) {
 			f.tails = append(f.tails, n)
 		}
 	}
-	if len(f.tails) == 0 {
-		return 0, nil, nil
-	}
-	first = f.tails[0]
-	for _, n := range f.tails {
+	for i, n := range f.tails {
 		name := tailDir + "/" + fileName(n)
 		b, err := readTail(c, l.path(tailDir, fileName(n)))
 		if err != nil {
@@ -103,18 +116,19 @@ func (f *found) readTails(c Config) (first uint64, lines [][]byte, err error) {
 			return 0, nil, damage
 		}
 		end := first + uint64(len(lines))
-		if n > end {
-			return 0, nil, &DamageError{File: name, From: end, To: n, Msg: "the tail file before it does not reach so far"}
+		if i == 0 || n > end {
+			if i > 0 {
+				f.gap = &DamageError{File: tailDir + "/" + fileName(f.tails[i-1]), From: end, To: n, Msg: "these records are missing"}
+			}
+			first, lines, end = n, nil, n
 		}
-		for i, line := range scan.lines {
-			at := n + uint64(i) - first //nolint:gosec // an index is never negative
-			if at == uint64(len(lines)) {
-				lines = append(lines, line)
-			} else if !bytes.Equal(lines[at], line) {
+		same := min(int(end-n), len(scan.lines)) //nolint:gosec // not negative
+		for k, line := range scan.lines[:same] {
+			if at := n - first + uint64(k); !bytes.Equal(lines[at], line) { //nolint:gosec // an index is never negative
 				return 0, nil, &DamageError{File: name, From: first + at, To: first + at + 1, Msg: "the tail file before it has another record"}
 			}
 		}
-		f.torn = scan.torn
+		lines, f.torn = append(lines, scan.lines[same:]...), scan.torn
 	}
 	return first, lines, nil
 }
@@ -147,11 +161,21 @@ func (f *found) readPacks(c Config, bound uint64) error {
 	}
 	if len(f.tails) == 0 {
 		if len(f.packs) > 0 || f.head.size > 0 {
-			return &DamageError{File: tailDir, Msg: "the newest records are missing: there is no tail file", Err: fs.ErrNotExist}
+			return &DamageError{File: tailDir, Msg: "the newest records are missing: there is no tail file"}
 		}
 		return nil
 	}
-	bundles := (bound + tileWidth - 1) / tileWidth
+	if err := f.readSealed(c, (bound+tileWidth-1)/tileWidth); err != nil {
+		if f.gap != nil {
+			return f.gap
+		}
+		return err
+	}
+	return nil
+}
+
+// readSealed reads where the first bundles stand.
+func (f *found) readSealed(c Config, bundles uint64) error {
 	for pack := range bundles / packBundles {
 		foot, err := readFoot(c.FS, c.Dir, pack)
 		if err != nil {
@@ -210,7 +234,7 @@ func (f *found) overlap(packs *packReader, first uint64, lines [][]byte) error {
 func (f *found) plant(packs *packReader) error {
 	size := f.tree.Size() + uint64(len(f.lines))
 	if f.head.size > size {
-		return &DamageError{File: checkpointName, From: size, To: f.head.size, Msg: "these records were acknowledged and are missing"}
+		return f.missing(size)
 	}
 	var root merkle.Hash
 	if f.head.size <= f.tree.Size() {
@@ -232,6 +256,16 @@ func (f *found) plant(packs *packReader) error {
 	return nil
 }
 
+// missing says that the ledger ends before its checkpoint does.
+func (f *found) missing(size uint64) *DamageError {
+	e := &DamageError{File: checkpointName, From: size, To: f.head.size, Msg: "signed for these records, and they are missing"}
+	if f.torn > 0 {
+		e.File = tailDir + "/" + fileName(f.tails[len(f.tails)-1])
+		e.Msg = "these records were acknowledged, and the block that held them is not as it was written"
+	}
+	return e
+}
+
 // openReadOnly looks at the ledger beside the process that writes it.
 func (l *Log) openReadOnly() (err error) {
 	if l.keys, err = loadPublicKey(l.c); err != nil {
@@ -246,12 +280,7 @@ func (l *Log) Refresh() error {
 	if !l.c.ReadOnly {
 		return nil
 	}
-	var f found
-	err := fs.ErrNotExist
-	// The writer may remove a tail file between our list and our look.
-	for tries := 0; tries < 10 && errors.Is(err, fs.ErrNotExist); tries++ {
-		f, err = look(l.c, l.packs, l.keys)
-	}
+	f, err := look(l.c, l.packs, l.keys)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (l *Log) writeChunks(s state, n int) (sealed, error) {
 		}
 		l.sealer.file, created = f, true
 	}
-	var buf []byte
+	buf := make([]byte, 0, n*(chunkHead+tileBytes)+bundleSize(s.lines[:n*tileWidth])/4)
 	for i := range n {
 		from, to := i*tileWidth, (i+1)*tileWidth
 		ref := chunkRef{offset: next.end + int64(len(buf))}
