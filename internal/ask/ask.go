@@ -34,7 +34,7 @@ type Question struct {
 	Reason       ReasonRule `json:"reason,omitempty"`
 	Who          []string   `json:"who,omitempty"` // people and teams; empty: see [State.Who]
 	NotRequester bool       `json:"not_requester,omitempty"`
-	Requester    string     `json:"requester,omitempty"` // the person for whom it is asked: person/ada
+	Requester    string     `json:"requester,omitempty"` // for whom it is asked: person/ada; empty when no person wanted it
 
 	// Remind holds the waits between reminders: the first after the asking,
 	// each other after the one before. With RemindEvery the last wait repeats,

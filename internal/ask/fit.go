@@ -10,10 +10,11 @@ import (
 // Fit returns the question with its texts made presentable: an alert with a
 // long or strange title must still be asked about. Texts are cut to the limits
 // of [Validate] with an ellipsis, fields beyond the limit are counted in the
-// last one, empty values become a dash, and characters that control a terminal
-// or the direction of writing are dropped. Ids, people and times stay.
+// last one, what is empty becomes a dash, labels that say the same are told
+// apart by their ids, and characters that control a terminal or the direction
+// of writing are dropped. Ids, people and times stay.
 func (q Question) Fit() Question {
-	q.Title = cut(strings.Join(strings.Fields(clean(q.Title)), " "), MaxTitle)
+	q.Title = orDash(cut(strings.Join(strings.Fields(clean(q.Title)), " "), MaxTitle))
 	q.Text = cut(clean(q.Text), MaxText)
 	if extra := len(q.Fields) - MaxFields; extra > 0 {
 		more := Field{Label: "…", Value: fmt.Sprintf("and %d more", extra+1)}
@@ -21,19 +22,29 @@ func (q Question) Fit() Question {
 	}
 	fields := make([]Field, len(q.Fields))
 	for i, f := range q.Fields {
-		fields[i] = Field{cut(clean(f.Label), MaxLabel), cut(clean(f.Value), MaxField)}
-		if strings.TrimSpace(f.Value) == "" {
-			fields[i].Value = "–"
-		}
+		fields[i] = Field{orDash(cut(clean(f.Label), MaxLabel)), orDash(cut(clean(f.Value), MaxField))}
 	}
 	q.Fields = fields
 	answers := make([]Answer, len(q.Answers))
+	said := map[string]bool{}
 	for i, a := range q.Answers {
 		a.Label, a.Confirm = cut(clean(a.Label), MaxLabel), cut(clean(a.Confirm), MaxConfirm)
+		if text := a.Text(); said[text] {
+			id := " (" + a.ID + ")"
+			a.Label = cut(text, max(1, MaxLabel-utf8.RuneCountInString(id))) + id
+		}
+		said[a.Text()] = true
 		answers[i] = a
 	}
 	q.Answers = answers
 	return q
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
 }
 
 // cut shortens s to at most limit characters, the last one an ellipsis.

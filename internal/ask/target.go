@@ -59,7 +59,7 @@ func when(ok bool, k targetKind) targetKind {
 
 // isChannelID reports whether s looks like C0123ABCD, as Slack names channels.
 func isChannelID(s string) bool {
-	return len(s) >= 9 && len(s) <= 20 && (s[0] == 'C' || s[0] == 'G') && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
+	return len(s) >= 7 && len(s) <= 21 && (s[0] == 'C' || s[0] == 'G') && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
 func isPerson(s string) bool {

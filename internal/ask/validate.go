@@ -112,11 +112,9 @@ func (c *checker) people(q Question) {
 	for i, w := range q.Who {
 		c.target(at("who", i), w, peopleTarget)
 	}
-	if q.Requester != "" && !isPerson(q.Requester) {
-		c.add("requester", fmt.Sprintf("%q is not a person", q.Requester), "write person/NAME")
-	}
-	if q.NotRequester && q.Requester == "" {
-		c.add("not_requester", "nobody is named as the requester", "set requester to the person who asked, so that it is known who may not answer")
+	// A machine may want something too: then there is no person to leave out.
+	if kind, name, ok := strings.Cut(q.Requester, "/"); q.Requester != "" && (!ok || kind == "" || kind == "person" && !isName(name)) {
+		c.add("requester", fmt.Sprintf("%q is nobody", q.Requester), "write person/NAME")
 	}
 }
 

@@ -2,6 +2,7 @@ package ask_test
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -81,8 +82,10 @@ func TestValidate(t *testing.T) {
 				q.Escalate = append(q.Escalate, ask.Escalation{After: hour * ask.Duration(i+1), To: "@a"})
 			}
 		}, []string{"who: has 51", "remind: has 21", "escalate: has 11"}},
-		{"requester", func(q *ask.Question) { q.Requester = "source/github" }, []string{`requester: "source/github" is not a person`}},
-		{"no requester", func(q *ask.Question) { q.Requester = "" }, []string{"not_requester: nobody is named as the requester"}},
+		{"requester", func(q *ask.Question) { q.Requester = "ada" }, []string{`requester: "ada" is nobody; write person/NAME`}},
+		{"requester of a bad name", func(q *ask.Question) { q.Requester = "person/Ada" }, []string{`requester: "person/Ada" is nobody`}},
+		{"requester is a machine", func(q *ask.Question) { q.Requester = "source/github" }, nil},
+		{"no person wanted it", func(q *ask.Question) { q.Requester = "" }, nil},
 		{"waits", func(q *ask.Question) { q.Remind = []ask.Duration{0, -5, hour * 24 * 367} }, []string{
 			"remind[0]: 0s is not between", "remind[1]: -5ns is not", "remind[2]: 367d is not"}},
 		{"nothing repeats", func(q *ask.Question) { q.Remind = nil }, []string{"remind_every: there is no wait"}},
@@ -142,6 +145,22 @@ func TestFit(t *testing.T) {
 	}
 	if diff := cmp.Diff(good(), good().Fit()); diff != "" {
 		t.Errorf("what fits is changed: %s", diff)
+	}
+}
+
+// TestFitMakesAnyTextPresentable: what an alert lacks must not keep a question
+// from being asked.
+func TestFitMakesAnyTextPresentable(t *testing.T) {
+	q := good()
+	long := strings.Repeat("l", 80)
+	q.Title, q.Fields = " \x00\n", []ask.Field{{}}
+	q.Answers = []ask.Answer{{ID: "contain", Label: "Do it"}, {ID: "b", Label: "Do it"}, {ID: "c", Label: long}, {ID: "d", Label: long}}
+	fit := q.Fit()
+	if is := ask.Validate(fit); is != nil {
+		t.Errorf("does not fit: %v", is)
+	}
+	if fit.Title != "–" || fit.Fields[0] != (ask.Field{Label: "–", Value: "–"}) || fit.Answers[1].Label != "Do it (b)" || !strings.HasSuffix(fit.Answers[3].Label, "l… (d)") {
+		t.Errorf("got %+v", fit)
 	}
 }
 
@@ -211,6 +230,25 @@ func FuzzDuration(f *testing.F) {
 			t.Errorf("%q becomes %s becomes %s, %v", s, d, again, err)
 		}
 	})
+}
+
+// TestDocumentedForm reads the question that docs/questions.md shows.
+func TestDocumentedForm(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/questions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(doc), "```json\n")
+	example, _, _ := strings.Cut(rest, "```")
+	dec := json.NewDecoder(strings.NewReader(example))
+	dec.DisallowUnknownFields()
+	var q ask.Question
+	if err := dec.Decode(&q); err != nil {
+		t.Fatal(err)
+	}
+	if is := ask.Validate(q); is != nil {
+		t.Error(is)
+	}
 }
 
 // TestStableForm holds the JSON of a question and of a state still: the ledger

@@ -1,6 +1,7 @@
 package person_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -165,6 +166,25 @@ on_call: [ada]
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", id, diff)
+		}
+	}
+}
+
+func TestSchema(t *testing.T) {
+	for _, kind := range []string{"person", "team"} {
+		got, err := kinds().Schema(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"email", "time_zone"} {
+			if kind == "person" && !bytes.Contains(got, []byte(`"`+key+`"`)) {
+				t.Errorf("the schema of a person lacks %s:\n%s", key, got)
+			}
+		}
+		for _, key := range []string{"members", "on_call", "every", "zone"} {
+			if kind == "team" && !bytes.Contains(got, []byte(`"`+key+`"`)) {
+				t.Errorf("the schema of a team lacks %s:\n%s", key, got)
+			}
 		}
 	}
 }
