@@ -37,7 +37,8 @@ func TestValidate(t *testing.T) {
 		want   []string // the start of each issue
 	}{
 		{"nothing", func(q *ask.Question) { *q = ask.Question{} }, []string{
-			"channel: is empty; write #channel", "title: a question needs a title", "answers: a question needs at least one answer"}},
+			"channel: is empty; write #channel", "title: a question needs a title", "answers: a question needs at least one answer",
+		}},
 		{"channel", func(q *ask.Question) { q.Channel = "soc" }, []string{`channel: "soc" is no target; write #channel`}},
 		{"channel with a mention in it", func(q *ask.Question) { q.Channel = "#soc <!channel>" }, []string{`channel: "#soc <!channel>" is no target`}},
 		{"channel by id", func(q *ask.Question) { q.Channel = "C0123ABCD" }, nil},
@@ -60,7 +61,8 @@ func TestValidate(t *testing.T) {
 		}, []string{
 			`answers[0].id: "oui, oui" is not an answer's id; use letters`, `answers[2].id: the answer "no" is there twice`,
 			`answers[4].label: two answers say "N o"`, `answers[5].id: "--" is not`,
-			"answers[6].label: is 76 characters long", `answers[6].style: unknown style "dangr"; did you mean "danger"?`}},
+			"answers[6].label: is 76 characters long", `answers[6].style: unknown style "dangr"; did you mean "danger"?`,
+		}},
 		{"too many answers", func(q *ask.Question) {
 			for i := range 9 {
 				q.Answers = append(q.Answers, ask.Answer{ID: string(rune('a' + i))})
@@ -72,7 +74,8 @@ func TestValidate(t *testing.T) {
 			q.Who = []string{"ada", "#soc", "team/blue/lead", "person/", "person/Ada", "team/blue"}
 		}, []string{
 			`who[0]: "ada" is no target; write person/NAME`, `who[1]: "#soc" cannot stand here`, `who[2]: "team/blue/lead" cannot`,
-			`who[3]: "person/" is no`, `who[4]: "person/Ada" is no`}},
+			`who[3]: "person/" is no`, `who[4]: "person/Ada" is no`,
+		}},
 		{"too many", func(q *ask.Question) {
 			q.Who = slices.Repeat([]string{"@a"}, 51)
 			q.Remind = slices.Repeat([]ask.Duration{hour}, 21)
@@ -87,7 +90,8 @@ func TestValidate(t *testing.T) {
 		{"requester is a machine", func(q *ask.Question) { q.Requester = "source/github" }, nil},
 		{"no person wanted it", func(q *ask.Question) { q.Requester = "" }, nil},
 		{"waits", func(q *ask.Question) { q.Remind = []ask.Duration{0, -5, hour * 24 * 367} }, []string{
-			"remind[0]: 0s is not between", "remind[1]: -5ns is not", "remind[2]: 367d is not"}},
+			"remind[0]: 0s is not between", "remind[1]: -5ns is not", "remind[2]: 367d is not",
+		}},
 		{"nothing repeats", func(q *ask.Question) { q.Remind = nil }, []string{"remind_every: there is no wait"}},
 		{"escalations out of order", func(q *ask.Question) {
 			q.Escalate = []ask.Escalation{{After: hour, To: "@a"}, {After: hour, To: "nobody"}}
@@ -95,7 +99,7 @@ func TestValidate(t *testing.T) {
 		{"deadline before an escalation", func(q *ask.Question) { q.Expire.After = hour }, []string{"expire.after: the question ends after 1h, before"}},
 		{"deadline that does nothing", func(q *ask.Question) { q.Expire.Answer = "" }, []string{"expire: it is not said what happens"}},
 		{"deadline that does both", func(q *ask.Question) { q.Expire.Fail = true }, []string{"expire: a deadline either answers or fails"}},
-		{"deadline with an unknown answer", func(q *ask.Question) { q.Expire.Answer = "contian" }, []string{`expire.answer: there is no answer "contian"; did you mean "contain"?`}},
+		{"deadline with an unknown answer", func(q *ask.Question) { q.Expire.Answer = "contani" }, []string{`expire.answer: there is no answer "contani"; did you mean "contain"?`}},
 		{"deadline that fails", func(q *ask.Question) { q.Expire = &ask.Expiry{After: 5 * hour, Fail: true} }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

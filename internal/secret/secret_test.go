@@ -52,8 +52,8 @@ func TestNothingPrintsASecret(t *testing.T) {
 	}
 	check := func(how, out string) {
 		t.Helper()
-		decimal := fmt.Sprint([]byte(hunter))
-		for _, leak := range []string{"hunter2", "68756e746572", "0x68, 0x75", decimal[1 : len(decimal)-1]} {
+		decimal := strings.Trim(fmt.Sprintf("%d", []byte(hunter)), "[]")
+		for _, leak := range []string{"hunter2", "68756e746572", "0x68, 0x75", decimal} {
 			if strings.Contains(strings.ToLower(out), leak) {
 				t.Errorf("%s leaks: %s", how, out)
 			}
