@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"slices"
+
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -35,6 +37,9 @@ func (ownCost) CallCost(function, _ string, args []ref.Val, result ref.Val) *uin
 		return nil
 	}
 	units := uint64(1)
+	if isMatcher(function) {
+		units += uint64(len(str(args[0])))
+	}
 	for _, a := range args {
 		units += weight(a)
 	}
@@ -44,10 +49,10 @@ func (ownCost) CallCost(function, _ string, args []ref.Val, result ref.Val) *uin
 	return &units
 }
 
-// isOwn holds the names of our functions. Read only.
+// isOwn holds the names of functions for which CEL has no cost. Read only.
 var isOwn = func() map[string]bool {
-	m := map[string]bool{}
-	for _, f := range append(ownFunctions(), internalFunctions()...) {
+	m := map[string]bool{"base64.decode": true, "base64.encode": true}
+	for _, f := range slices.Concat(ownFunctions(), guardedRegex(), internalFunctions()) {
 		m[f.name] = true
 	}
 	return m

@@ -81,7 +81,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		ext.Strings(),
 		ext.Lists(ext.ListsMaxRangeSize(maxRange)),
 		ext.Math(),
-		ext.Encoders(),
+		ext.Encoders(ext.EncodersVersion(0)), // later versions read YAML, and JSON of another kind
 		ext.Bindings(),
 		ext.Sets(),
 		ext.TwoVarComprehensions(),

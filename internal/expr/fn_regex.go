@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -75,6 +76,10 @@ func celMatchers() []matcher {
 
 func (m matcher) call(args []ref.Val) ref.Val {
 	re, err := compileRegex(str(args[1]))
+	var wrong *syntax.Error
+	if errors.As(err, &wrong) { // do not quote what may come from outside
+		return fail("the regular expression is wrong: %s", wrong.Code)
+	}
 	if err != nil {
 		return types.WrapErr(err)
 	}
@@ -141,7 +146,7 @@ func compileRegex(pattern string) (*boundedRegex, error) {
 	}
 	tree, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("the regular expression is wrong: %s", regexError(err))
+		return nil, fmt.Errorf("the regular expression is wrong: %w", err)
 	}
 	size := regexSize(tree)
 	if size > maxRegexNodes {
@@ -149,17 +154,9 @@ func compileRegex(pattern string) (*boundedRegex, error) {
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("the regular expression is wrong: %s", regexError(err))
+		return nil, fmt.Errorf("the regular expression is wrong: %w", err)
 	}
 	return &boundedRegex{re, size}, nil
-}
-
-func regexError(err error) string {
-	s := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-	if strings.Contains(s, "invalid or unsupported Perl syntax: `(?") {
-		s += " (there is no look-ahead and no look-behind)"
-	}
-	return s
 }
 
 // regexSize counts what repetition unfolds to, without unfolding it.

@@ -1,6 +1,10 @@
 package expr
 
 import (
+	"errors"
+	"regexp/syntax"
+	"strings"
+
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -160,9 +164,17 @@ func (g *guard) checkRegex(call ast.CallExpr) {
 	}
 	if pattern, ok := literalString(args[1]); ok {
 		if _, err := compileRegex(pattern); err != nil {
-			g.report(args[1], err.Error(), "")
+			g.report(args[1], strings.Replace(err.Error(), "error parsing regexp: ", "", 1), regexHint(err))
 		}
 	}
+}
+
+func regexHint(err error) string {
+	var wrong *syntax.Error
+	if errors.As(err, &wrong) && strings.HasPrefix(wrong.Expr, "(?") {
+		return "there is no look-ahead and no look-behind: they take unbounded time"
+	}
+	return ""
 }
 
 func (g *guard) comprehension(e ast.Expr) bool {

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -28,11 +29,15 @@ func FromJSON(b []byte) (any, error) {
 // shareLimit bounds the memory that one surviving string keeps alive.
 const shareLimit = 64 << 10
 
-// decoder reads src at pos. Errors name the byte, from 1.
+// decoder reads src at pos. Errors name the byte, from 1. Elements wait in
+// values and keys until their container ends, so that it is made once, at its
+// size.
 type decoder struct {
-	src  []byte
-	text string // src as a string, or empty when src is large
-	pos  int
+	src    []byte
+	text   string // src as a string, or empty when src is large
+	pos    int
+	values []any
+	keys   []string
 }
 
 func (d *decoder) document() (any, error) {
@@ -108,12 +113,12 @@ func (d *decoder) word(w string) error {
 }
 
 func (d *decoder) object(depth int) (any, error) {
-	m := map[string]any{}
 	d.pos++
 	if d.peek() == '}' {
 		d.pos++
-		return m, nil
+		return map[string]any{}, nil
 	}
+	firstKey, firstValue := len(d.keys), len(d.values)
 	for {
 		if d.peek() != '"' {
 			return nil, d.unexpected("where a key should begin")
@@ -126,21 +131,33 @@ func (d *decoder) object(depth int) (any, error) {
 			return nil, d.unexpected("after a key")
 		}
 		d.pos++
+		d.keys = append(d.keys, k)
 		v, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		m[k] = v
+		d.values = append(d.values, v)
 		switch d.peek() {
 		case ',':
 			d.pos++
 		case '}':
 			d.pos++
-			return m, nil
+			return d.collect(firstKey, firstValue), nil
 		default:
 			return nil, d.unexpected("in an object")
 		}
 	}
+}
+
+// collect makes a map of the waiting keys and values.
+func (d *decoder) collect(firstKey, firstValue int) map[string]any {
+	keys, values := d.keys[firstKey:], d.values[firstValue:]
+	m := make(map[string]any, len(keys))
+	for i, k := range keys {
+		m[k] = values[i]
+	}
+	d.keys, d.values = d.keys[:firstKey], d.values[:firstValue]
+	return m
 }
 
 func (d *decoder) array(depth int) (any, error) {
@@ -149,18 +166,20 @@ func (d *decoder) array(depth int) (any, error) {
 		d.pos++
 		return []any{}, nil
 	}
-	a := make([]any, 0, 4)
+	first := len(d.values)
 	for {
 		v, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		a = append(a, v)
+		d.values = append(d.values, v)
 		switch d.peek() {
 		case ',':
 			d.pos++
 		case ']':
 			d.pos++
+			a := slices.Clone(d.values[first:])
+			d.values = d.values[:first]
 			return a, nil
 		default:
 			return nil, d.unexpected("in an array")
