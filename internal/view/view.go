@@ -144,9 +144,10 @@ func open(ctx context.Context, c Config) (_ *View, err error) {
 // prepare sets up the writing connection and the tables, and refuses a view
 // that was made by another version or for another ledger.
 func (v *View) prepare() error {
-	const pragmas = `PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;`
-	if err := sqlitex.ExecuteScript(v.write, pragmas, nil); err != nil {
-		return fmt.Errorf("prepare view: %w", err)
+	for _, p := range []string{"synchronous = NORMAL", "cache_size = -16384", "temp_store = MEMORY", "wal_autocheckpoint = 4000"} {
+		if err := sqlitex.ExecuteTransient(v.write, "PRAGMA "+p, nil); err != nil {
+			return fmt.Errorf("prepare view: %s: %w", p, err)
+		}
 	}
 	const meta = `CREATE TABLE IF NOT EXISTS view_meta (one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint TEXT NOT NULL, applied INTEGER NOT NULL, last BLOB) STRICT;`
 	if err := sqlitex.ExecuteScript(v.write, meta, nil); err != nil {

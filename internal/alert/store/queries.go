@@ -7,6 +7,7 @@ import (
 
 	"beffroi.dev/internal/alert"
 	"beffroi.dev/internal/errs"
+	"beffroi.dev/internal/expr"
 	"beffroi.dev/internal/view"
 )
 
@@ -181,6 +182,32 @@ func GetAlert(tx *view.Tx, id uint64) (alert.Received, time.Time, error) {
 		d.Case = Name("case", id)
 	}
 	return d, rec.Time, nil
+}
+
+// Finding is the OCSF finding of an alert.
+func Finding(tx *view.Tx, id uint64) (map[string]any, error) {
+	rec, err := tx.Record(id)
+	if err != nil {
+		return nil, err
+	}
+	var d struct {
+		Finding json.RawMessage `json:"finding"`
+	}
+	if err := json.Unmarshal(rec.Data, &d); err != nil {
+		return nil, fmt.Errorf("decode alert %d: %w", id, err)
+	}
+	if rec.Kind != alert.KindReceived || len(d.Finding) == 0 {
+		return nil, errs.E(errs.NotFound, "there is no alert %d: record %d is %s", id, id, rec.Kind)
+	}
+	v, err := expr.FromJSON(d.Finding)
+	if err != nil {
+		return nil, fmt.Errorf("finding of alert %d: %w", id, err)
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("internal error: the finding of alert %d is no object", id)
+	}
+	return m, nil
 }
 
 // Entities lists what links a case to others, with how many cases share it.

@@ -31,6 +31,7 @@ type Config struct {
 	View      *view.View
 	Sequencer *sequencer.Sequencer
 	Blobs     Blobs
+	Changed   func() // called after a change is in force; it must not block
 }
 
 // A Registry plans and applies changes of documents, one change at a time, and
@@ -135,6 +136,7 @@ func (r *Registry) Apply(ctx context.Context, ch Change) (document.Plan, error) 
 		delete(set, id)
 	}
 	r.current.Store(newSnapshot(set, plan.Compiled))
+	r.c.Changed()
 	return plan, nil
 }
 

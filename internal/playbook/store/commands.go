@@ -25,7 +25,7 @@ type Request struct {
 // StartManual starts a run at a person's wish.
 func (r *Runs) StartManual(ctx context.Context, q Request) (uint64, error) {
 	var id uint64
-	_, err := r.c.Sequencer.Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
 		def := r.active(q.Playbook)
 		if q.Version != "" {
 			var err error
@@ -85,7 +85,7 @@ func (r *Runs) Replay(ctx context.Context, run uint64, version, actor string) (u
 
 // Cancel ends a run: what it waits for is withdrawn, its finally steps run.
 func (r *Runs) Cancel(ctx context.Context, run uint64, actor, reason string) error {
-	_, err := r.c.Sequencer.Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
 		s, err := Get(tx, run)
 		if err != nil {
 			return nil, err
@@ -104,7 +104,7 @@ func (r *Runs) Cancel(ctx context.Context, run uint64, actor, reason string) err
 // Retry goes on with a run that failed, from the step that failed or from the
 // step named.
 func (r *Runs) Retry(ctx context.Context, run uint64, step, actor string) error {
-	_, err := r.c.Sequencer.Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
+	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
 		s, err := Get(tx, run)
 		if err != nil {
 			return nil, err
@@ -129,7 +129,7 @@ func (r *Runs) Retry(ctx context.Context, run uint64, step, actor string) error 
 // Wake tells the runs whose time has come, up to a limit, and returns how many.
 func (r *Runs) Wake(ctx context.Context, limit int) (int, error) {
 	n := 0
-	_, err := r.c.Sequencer.Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
+	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
 		due, err := DueAt(tx, now, limit)
 		if err != nil {
 			return nil, err
@@ -156,7 +156,7 @@ func (r *Runs) Call(ctx context.Context, name, actor string, data any) (uint64, 
 	if err != nil {
 		return 0, err
 	}
-	res, err := r.c.Sequencer.Do(ctx, func(*view.Tx, time.Time) ([]ledger.Draft, error) {
+	res, err := r.c.Sequencer().Do(ctx, func(*view.Tx, time.Time) ([]ledger.Draft, error) {
 		if !r.Listening(name) {
 			return nil, errs.E(errs.NotFound, "no playbook listens to %s", name)
 		}
@@ -186,7 +186,7 @@ const maxMissed = 100
 // Schedules starts the playbooks whose time has come since they fired last, and
 // returns when the next one is due; zero when none has a schedule.
 func (r *Runs) Schedules(ctx context.Context, since time.Time) (next time.Time, err error) {
-	_, err = r.c.Sequencer.Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
+	_, err = r.c.Sequencer().Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
 		next = time.Time{}
 		var drafts []ledger.Draft
 		for _, def := range r.c.Playbooks.Active() {
@@ -257,6 +257,7 @@ type Story struct {
 	Started Started               `json:"begun_with"`
 	Open    []playbook.OpenAction `json:"open"`
 	Trace   []playbook.TraceEntry `json:"steps"`
+	Dropped int                   `json:"steps_left_out,omitempty"`
 	Records []uint64              `json:"records"` // the records that it is rebuilt from
 }
 
@@ -277,6 +278,7 @@ func (r *Runs) Story(tx *view.Tx, id uint64) (Story, error) {
 	if err != nil {
 		return out, fmt.Errorf("rebuild run %d: %w", id, err)
 	}
-	out.Open, out.Trace = h.run.Open(), h.run.Trace()
+	out.Open = h.run.Open()
+	out.Trace, out.Dropped = h.run.Trace()
 	return out, nil
 }

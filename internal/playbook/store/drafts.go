@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"beffroi.dev/internal/ask"
@@ -43,7 +44,7 @@ func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, seq ui
 		}
 		d.Kind, d.Data = KindCall, Call{
 			Run: id, Playbook: h.def.Name, Action: c.Action, Op: c.Op, Connection: c.Connection, With: with,
-			Timeout: playbook.Span(c.Timeout), Attempt: c.Attempt, Key: c.Key, Case: h.caseID,
+			Timeout: ask.Duration(c.Timeout), Attempt: c.Attempt, Key: c.Key, Case: h.caseID,
 		}
 		return []ledger.Draft{d}, nil
 	case playbook.Ask:
@@ -89,9 +90,17 @@ func (r *Runs) draftAsk(id uint64, h *held, c playbook.Ask, seq uint64, d ledger
 	}
 	opened.Data = Waiting{Run: id, Action: c.Action, For: OpenAsk, Ask: seq}
 	return []ledger.Draft{
-		{Kind: ask.KindAsked, Subject: "ask/" + strconv.FormatUint(seq, 10), Actor: d.Actor, Data: ask.Asked{Question: q}},
+		{Kind: ask.KindAsked, Subject: "ask/" + strconv.FormatUint(seq, 10), Actor: d.Actor, Data: ask.Asked{Question: q, People: r.reached(q)}},
 		opened,
 	}
+}
+
+// reached says whom a question reaches that is put to whoever has a duty now.
+func (r *Runs) reached(q ask.Question) []string {
+	if strings.HasPrefix(q.Channel, "team/") && strings.Count(q.Channel, "/") == 2 {
+		return r.c.Reach(q.Channel)
+	}
+	return nil
 }
 
 func question(q playbook.Question) ask.Question {
@@ -103,10 +112,16 @@ func question(q playbook.Question) ask.Question {
 		out.Fields = append(out.Fields, ask.Field{Label: f.Name, Value: f.Value})
 	}
 	for _, a := range q.Answers {
-		out.Answers = append(out.Answers, ask.Answer{ID: a.Value, Label: a.Label, Style: ask.Style(a.Style), Confirm: a.Confirm, Reason: a.Reason == "required"})
+		out.Answers = append(out.Answers, ask.Answer{ID: a.Value, Label: a.Label, Style: ask.Style(a.Style), Confirm: a.Confirm, Reason: ask.ReasonRule(a.Reason)})
 	}
-	for _, s := range q.Remind {
-		out.Remind = append(out.Remind, ask.Duration(s))
+	// A playbook says when after the question; a question how long to wait.
+	var last playbook.Span
+	for _, at := range q.Remind {
+		out.Remind = append(out.Remind, ask.Duration(at-last))
+		last = at
+	}
+	if q.RemindEvery > 0 {
+		out.Remind, out.RemindEvery = []ask.Duration{ask.Duration(q.RemindEvery)}, true
 	}
 	for _, e := range q.Escalate {
 		out.Escalate = append(out.Escalate, ask.Escalation{After: ask.Duration(e.After), To: e.To})
@@ -183,14 +198,22 @@ func (r *Runs) active(name string) *playbook.Playbook {
 // maxPlayDepth bounds how deep playbooks play each other.
 const maxPlayDepth = 16
 
-// expired is what the machine is fed when nobody answered.
-func expired(action string) playbook.Event {
-	return playbook.Event{Kind: playbook.Expired, Action: action}
+// Done returns the record that a call succeeded, for effects that are records
+// themselves and stand in the same block.
+func (r *Runs) Done(run uint64, action, op string, result any) (ledger.Draft, error) {
+	p, err := r.payload(result)
+	if err != nil {
+		return ledger.Draft{}, err
+	}
+	return ledger.Draft{
+		Kind: KindDone, Subject: runName(run), Actor: "operation/" + op,
+		Data: Done{Run: run, Event: playbook.Event{Kind: playbook.Finished, Action: action}, Result: p},
+	}, nil
 }
 
 // Finish records the outcome of a call, unless it is no longer wanted.
 func (r *Runs) Finish(ctx context.Context, c Call, result any, failure *playbook.Error, request json.RawMessage, took time.Duration) error {
-	d := Done{Run: c.Run, Event: playbook.Event{Kind: playbook.Finished, Action: c.Action}, Took: playbook.Span(took.Round(time.Microsecond)), Request: request}
+	d := Done{Run: c.Run, Event: playbook.Event{Kind: playbook.Finished, Action: c.Action}, Took: ask.Duration(took.Round(time.Microsecond)), Request: request}
 	if failure != nil {
 		d.Event.Kind, d.Event.Error = playbook.Errored, failure
 	} else {
@@ -199,7 +222,7 @@ func (r *Runs) Finish(ctx context.Context, c Call, result any, failure *playbook
 			return err
 		}
 	}
-	_, err := r.c.Sequencer.Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
 		open, err := IsOpen(tx, c.Run, c.Action)
 		if err != nil || !open {
 			return nil, err

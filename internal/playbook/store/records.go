@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"beffroi.dev/internal/ask"
 	"beffroi.dev/internal/playbook"
 )
 
@@ -89,16 +90,16 @@ type Finished struct {
 // Call is the data of step.started: an outside call that must be made at least
 // once, always with the same key.
 type Call struct {
-	Run        uint64        `json:"run"`
-	Playbook   string        `json:"playbook"`
-	Action     string        `json:"action"`
-	Op         string        `json:"op"`
-	Connection string        `json:"connection,omitempty"`
-	With       *Payload      `json:"with,omitempty"`
-	Timeout    playbook.Span `json:"timeout,omitempty"`
-	Attempt    int           `json:"attempt"`
-	Key        string        `json:"key"`
-	Case       uint64        `json:"case,omitempty"`
+	Run        uint64       `json:"run"`
+	Playbook   string       `json:"playbook"`
+	Action     string       `json:"action"`
+	Op         string       `json:"op"`
+	Connection string       `json:"connection,omitempty"`
+	With       *Payload     `json:"with,omitempty"`
+	Timeout    ask.Duration `json:"timeout,omitempty"`
+	Attempt    int          `json:"attempt"`
+	Key        string       `json:"key"`
+	Case       uint64       `json:"case,omitempty"`
 }
 
 // What is open besides calls.
@@ -128,7 +129,7 @@ type Done struct {
 	Run    uint64         `json:"run"`
 	Event  playbook.Event `json:"event"` // without At, which is the record's time, and Result
 	Result *Payload       `json:"result,omitempty"`
-	Took   playbook.Span  `json:"took,omitempty"`
+	Took   ask.Duration   `json:"took,omitempty"`
 	// Request is what was sent, secrets redacted.
 	Request json.RawMessage `json:"request,omitempty"`
 }

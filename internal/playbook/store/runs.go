@@ -41,8 +41,9 @@ type Config struct {
 	Playbooks Playbooks
 	Facts     Facts
 	Blobs     Blobs
+	Reach     func(target string) []string // whom a target such as team/blue/on_call means now
 	View      *view.View
-	Sequencer *sequencer.Sequencer
+	Sequencer func() *sequencer.Sequencer // it is made after the Runs that it follows
 }
 
 // Runs decides what becomes of runs.
@@ -67,8 +68,7 @@ type held struct {
 // again from its records when something happens to it.
 const maxHeld = 1024
 
-// New returns Runs over c. It starts nothing. The sequencer may be set later,
-// before the first command.
+// New returns Runs over c. It starts nothing.
 func New(c Config) *Runs {
 	return &Runs{c: c, cache: map[uint64]*held{}}
 }

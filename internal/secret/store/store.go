@@ -12,6 +12,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"beffroi.dev/internal/errs"
@@ -64,11 +67,43 @@ func View() view.Store {
 	}}
 }
 
-// A Vault sets and opens secrets.
+// A Vault sets and opens secrets. Opened ones are kept in memory until they
+// change: calls need them thousands of times a second.
 type Vault struct {
-	View      *view.View
-	Sequencer *sequencer.Sequencer
-	Keys      *secret.Keyring
+	view *view.View
+	seq  *sequencer.Sequencer
+	keys *secret.Keyring
+
+	mu     sync.Mutex
+	opened map[string]secret.String // guarded by mu
+	stamps map[string]uint64        // guarded by mu; the record that changed a secret last, since the start
+}
+
+// NewVault returns a Vault over the secrets of a view.
+func NewVault(v *view.View, s *sequencer.Sequencer, keys *secret.Keyring) *Vault {
+	return &Vault{view: v, seq: s, keys: keys, opened: map[string]secret.String{}, stamps: map[string]uint64{}}
+}
+
+// Committed forgets the values of secrets that changed. It is one of the
+// sequencer's Committed hooks.
+func (v *Vault) Committed(recs []ledger.Record) {
+	for _, rec := range recs {
+		if rec.Kind != KindSet && rec.Kind != KindRemoved {
+			continue
+		}
+		name := strings.TrimPrefix(rec.Subject, "secret/")
+		v.mu.Lock()
+		delete(v.opened, name)
+		v.stamps[name] = rec.Seq
+		v.mu.Unlock()
+	}
+}
+
+// Stamp changes whenever the secret does.
+func (v *Vault) Stamp(name string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return strconv.FormatUint(v.stamps[name], 10)
 }
 
 // Info is what may be seen of a secret.
@@ -94,19 +129,19 @@ func (v *Vault) Set(ctx context.Context, name string, value secret.String, actor
 	case n > maxValue:
 		return errs.E(errs.TooLarge, "the value of %s has %d bytes, more than %d", name, n, maxValue)
 	}
-	sealed, err := v.Keys.Seal(rand.Reader, []byte(value.Reveal()), place(name))
+	sealed, err := v.keys.Seal(rand.Reader, []byte(value.Reveal()), place(name))
 	if err != nil {
 		return fmt.Errorf("seal secret %s: %w", name, err)
 	}
-	_, err = v.Sequencer.Do(ctx, func(*view.Tx, time.Time) ([]ledger.Draft, error) {
-		return []ledger.Draft{{Kind: KindSet, Subject: "secret/" + name, Actor: actor, Data: Set{Name: name, Sealed: sealed, Key: v.Keys.Newest()}}}, nil
+	_, err = v.seq.Do(ctx, func(*view.Tx, time.Time) ([]ledger.Draft, error) {
+		return []ledger.Draft{{Kind: KindSet, Subject: "secret/" + name, Actor: actor, Data: Set{Name: name, Sealed: sealed, Key: v.keys.Newest()}}}, nil
 	})
 	return err
 }
 
 // Remove forgets a secret. Calls that need it fail from then on.
 func (v *Vault) Remove(ctx context.Context, name, actor string) error {
-	_, err := v.Sequencer.Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+	_, err := v.seq.Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
 		found, err := tx.One(`SELECT 1 FROM secret WHERE name = ?`, nil, name)
 		if err != nil {
 			return nil, err
@@ -121,9 +156,16 @@ func (v *Vault) Remove(ctx context.Context, name, actor string) error {
 
 // Open returns the value of a secret.
 func (v *Vault) Open(ctx context.Context, name string) (secret.String, error) {
+	v.mu.Lock()
+	known, ok := v.opened[name]
+	stamp := v.stamps[name]
+	v.mu.Unlock()
+	if ok {
+		return known, nil
+	}
 	var sealed string
 	var found bool
-	err := v.View.Read(ctx, func(tx *view.Tx) (err error) {
+	err := v.view.Read(ctx, func(tx *view.Tx) (err error) {
 		found, err = tx.One(`SELECT sealed FROM secret WHERE name = ?`, func(r view.Row) error {
 			sealed = r.Text(0)
 			return nil
@@ -136,17 +178,23 @@ func (v *Vault) Open(ctx context.Context, name string) (secret.String, error) {
 	if !found {
 		return secret.String{}, errs.Hint(errs.NotFound, "set it with: beffroi secret set "+name, "there is no secret %s", name)
 	}
-	b, err := v.Keys.Open(sealed, place(name))
+	b, err := v.keys.Open(sealed, place(name))
 	if err != nil {
 		return secret.String{}, fmt.Errorf("open secret %s: %w", name, err)
 	}
-	return secret.New(string(b)), nil
+	value := secret.New(string(b))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.stamps[name] == stamp { // otherwise it changed while it was being opened
+		v.opened[name] = value
+	}
+	return value, nil
 }
 
 // List names the secrets, without their values.
 func (v *Vault) List(ctx context.Context) ([]Info, error) {
 	out := []Info{}
-	err := v.View.Read(ctx, func(tx *view.Tx) error {
+	err := v.view.Read(ctx, func(tx *view.Tx) error {
 		return tx.Query(`SELECT name, actor, time FROM secret ORDER BY name`, func(r view.Row) error {
 			out = append(out, Info{Name: r.Text(0), Actor: r.Text(1), Time: time.UnixMicro(r.Int(2)).UTC()})
 			return nil
