@@ -93,6 +93,9 @@ func TestEveryOperationFails(t *testing.T) {
 				f.failAt, f.applied, f.dies = failAt, applied, dies
 				acked, unknown, err := story(f, busy...)
 				if f.count < failAt {
+					if err != nil {
+						t.Fatalf("without a fault: %v", err)
+					}
 					break
 				}
 				reached = true
@@ -159,19 +162,30 @@ func TestPackBoundaryFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for l.Size() < 65_200 {
-		grow(t, l, 3000, 1000)
+	for range 65 {
+		grow(t, l, 1000, 1000)
+		if err := l.Settle(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	grow(t, l, 200, 200)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	before := l.Size()
+	// What stands behind the last bundle was never finished.
+	pack := base.names["/l/pack/00000000000000000000"]
+	pack.data = append(pack.data, make([]byte, 1<<20)...)
 	for failAt := 1; ; failAt++ {
 		for applied := range 3 {
 			f := base.clone()
 			f.failAt, f.applied, f.dies = failAt, applied, applied != 1
 			acked, unknown, err := story(f, 200, 0, 100, 300, 0, 10)
 			if f.count < failAt {
+				if err != nil {
+					t.Fatalf("without a fault: %v", err)
+				}
+				t.Logf("%d operations", f.count)
 				return
 			}
 			if err == nil {

@@ -111,23 +111,6 @@ func TestAppendReadReopen(t *testing.T) {
 	}
 }
 
-func TestProof(t *testing.T) {
-	l := open(t, ledger.Config{Dir: t.TempDir()})
-	for _, n := range []int{1, 1, 1, 253, 1, 700} {
-		grow(t, l, n, 100)
-		for seq := uint64(0); seq < l.Size(); seq += 1 + l.Size()/50 {
-			p, err := l.Prove(seq)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rec, err := ledger.CheckProof(p, l.Key())
-			if err != nil || rec.Seq != seq {
-				t.Fatalf("record %d: %v\n%s", seq, err, p)
-			}
-		}
-	}
-}
-
 func verify(t testing.TB, dir string) ledger.Report {
 	t.Helper()
 	r, err := ledger.Verify(ledger.VerifyConfig{Dir: dir})
