@@ -47,7 +47,11 @@ func (q *queue) digestJob(l *lane, fresh []*item, now time.Time) (*job, time.Tim
 	for _, it := range n.folds {
 		it.flying = true
 	}
-	return &job{lane: l, note: n, msg: b.to, look: b.unsure, from: b.since.Add(-time.Minute)}, time.Time{}
+	j := &job{lane: l, note: n, msg: b.to}
+	if b.unsure {
+		j.look, j.from = []string{""}, b.since.Add(-time.Minute)
+	}
+	return j, time.Time{}
 }
 
 func (s *Slack) sendNote(ctx context.Context, r *result) error {
@@ -60,18 +64,15 @@ func (s *Slack) sendNote(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	if r.look {
-		index, err := s.find(ctx, channel, "", r.from)
-		if err != nil {
-			return err
-		}
-		if f, ok := index[n.tag.key]; ok {
-			r.spot = f.spot
-			return s.client.update(ctx, f.spot, n.what, n.tag)
-		}
-		if n.waiting == 0 && n.tag.folded == 0 {
-			return nil // there is nothing to say any more
-		}
+	f, err := s.look(ctx, r, channel, n.tag.key)
+	switch {
+	case err != nil:
+		return err
+	case f != nil:
+		r.spot = f.spot
+		return s.client.update(ctx, f.spot, n.what, n.tag)
+	case n.waiting == 0 && n.tag.folded == 0:
+		return nil // there is nothing to say any more
 	}
 	ts, err := s.postJoining(ctx, channel, "", false, n.what, n.tag)
 	r.spot = Spot{channel, ts}

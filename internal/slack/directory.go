@@ -26,7 +26,7 @@ type directory struct {
 	c   *client
 	now func() time.Time
 
-	listing sync.Mutex // held while channels are listed, so that they are listed once
+	listing chan struct{} // holds one value while channels are listed, so that they are listed once
 
 	mu      sync.Mutex
 	me      *self             // guarded by mu
@@ -39,7 +39,7 @@ type directory struct {
 
 func newDirectory(c *client, now func() time.Time) *directory {
 	return &directory{
-		c: c, now: now, names: map[string]string{},
+		c: c, now: now, names: map[string]string{}, listing: make(chan struct{}, 1),
 		members: cache[member]{}, people: cache[string]{}, dms: cache[string]{},
 	}
 }
@@ -158,8 +158,12 @@ func (d *directory) resolve(ctx context.Context, channel, email string) (string,
 }
 
 func (d *directory) named(ctx context.Context, name string) (string, error) {
-	d.listing.Lock()
-	defer d.listing.Unlock()
+	select {
+	case d.listing <- struct{}{}:
+		defer func() { <-d.listing }()
+	case <-ctx.Done():
+		return "", &callError{method: mList, fate: unsent, code: "stopped"}
+	}
 	d.mu.Lock()
 	id, ok := d.names[name]
 	fresh := d.now().Sub(d.listed) < listEvery

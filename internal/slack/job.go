@@ -15,7 +15,7 @@ type job struct {
 	msg  Message
 	note *note     // of a digest
 	have *found    // it stands there: nothing to call
-	look bool      // it may stand there: look before posting
+	look []string  // threads in which it may stand already, "" for none: look before posting
 	from time.Time // since when
 	all  bool      // keep all that was found: it serves the lane's other messages
 }
@@ -25,9 +25,9 @@ type result struct {
 	job
 	at     time.Time // when it began
 	spot   Spot
-	thread string // the thread's first message
-	rev    uint64 // that stands there
-	index  map[string]found
+	thread string                      // the thread's first message
+	rev    uint64                      // that stands there
+	index  map[string]map[string]found // by thread and key
 	err    error
 }
 
@@ -54,19 +54,23 @@ func (q *queue) job(l *lane, it *item, now time.Time) (*job, time.Time) {
 // before it: one search of the channel, and of each thread, serves them all.
 func (q *queue) caution(l *lane, it *item, j *job) {
 	if it.unsure {
-		j.look, j.from = true, it.since.Add(-time.Minute)
+		j.look, j.from = []string{it.where}, it.since.Add(-time.Minute)
 		return
 	}
 	if !it.msg.Due.Before(q.start) {
 		return
 	}
-	index, searched := l.seen[it.msg.ThreadTS]
-	if !searched {
-		j.look, j.all, j.from = true, true, l.oldest().Add(-time.Minute)
-		return
+	threads := []string{""}
+	if it.msg.ThreadTS != "" { // it may have been tried before there was a thread
+		threads = append(threads, it.msg.ThreadTS)
 	}
-	if f, ok := index[it.msg.Key]; ok {
-		j.have = &f
+	for _, thread := range threads {
+		index, searched := l.seen[thread]
+		if !searched {
+			j.look, j.all, j.from = append(j.look, thread), true, l.oldest().Add(-time.Minute)
+		} else if f, ok := index[it.msg.Key]; ok {
+			j.have = &f
+		}
 	}
 }
 
@@ -95,7 +99,7 @@ func (s *Slack) perform(ctx context.Context, j job) result {
 
 // stands fills in a message that was found.
 func (r *result) stands(f found) {
-	r.spot, r.thread, r.rev = f.spot, cmp.Or(f.thread, f.spot.TS), f.tag.rev
+	r.spot, r.thread, r.rev = f.spot, cmp.Or(r.msg.ThreadTS, f.thread, f.spot.TS), f.tag.rev
 }
 
 func (s *Slack) send(ctx context.Context, r *result) error {
@@ -117,18 +121,11 @@ func (s *Slack) send(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	if r.look {
-		index, err := s.find(ctx, channel, m.ThreadTS, r.from)
-		if err != nil {
-			return err
+	if f, err := s.look(ctx, r, channel, m.Key); f != nil || err != nil {
+		if err == nil {
+			r.stands(*f)
 		}
-		if r.all {
-			r.index = index
-		}
-		if f, ok := index[m.Key]; ok {
-			r.stands(f)
-			return nil
-		}
+		return err
 	}
 	mentions, err := s.mentions(ctx, m.Mention)
 	if err != nil {
@@ -146,6 +143,23 @@ func (s *Slack) postJoining(ctx context.Context, channel, thread string, broadca
 		return s.client.post(ctx, channel, thread, broadcast, what, t)
 	}
 	return ts, err
+}
+
+// look searches where a job says for a key, and keeps what it found there.
+func (s *Slack) look(ctx context.Context, r *result, channel, key string) (*found, error) {
+	var have *found
+	r.index = map[string]map[string]found{}
+	for _, thread := range r.job.look {
+		index, err := s.find(ctx, channel, thread, r.from)
+		if err != nil {
+			return nil, err
+		}
+		r.index[thread] = index
+		if f, ok := index[key]; ok {
+			have = &f
+		}
+	}
+	return have, nil
 }
 
 // find searches a channel or a thread for our messages. Where Slack does not

@@ -75,7 +75,7 @@ func (l *lane) thread(key, ts string) {
 // resume goes on with a digest that a former process left open.
 func (l *lane) resume(index map[string]found) {
 	for key, f := range index {
-		if l.burst == nil && f.tag.open && strings.HasPrefix(key, digestKey) {
+		if (l.burst == nil || l.burst.note == (Spot{})) && f.tag.open && strings.HasPrefix(key, digestKey) {
 			l.burst = &burst{note: f.spot, key: key, rev: f.tag.rev, folded: f.tag.folded, shown: -1}
 		}
 	}

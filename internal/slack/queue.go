@@ -50,11 +50,12 @@ type item struct {
 	next   *Message  // a newer revision that came meanwhile
 	before time.Time // not tried again before
 	tries  int
-	told   string  // the reason that the outbox was told
-	unsure bool    // it may have been posted at since
-	posted *Posted // to be recorded
+	told   string // the reason that the outbox was told
+	unsure bool   // it may have been posted
 	since  time.Time
-	top    bool // its thread is gone: it stands alone
+	where  string  // in which thread
+	posted *Posted // to be recorded
+	top    bool    // its thread is gone: it stands alone
 }
 
 func newQueue(s *Slack) *queue {
@@ -199,11 +200,11 @@ func (q *queue) drop(it *item) {
 func (q *queue) dispatch(ctx context.Context) time.Time {
 	now := q.s.c.Now()
 	at := q.reread
-	if len(q.recall) > 0 {
-		at = earlier(at, q.recall[0].before)
-	}
 	if now.Before(q.retry) {
-		at = earlier(at, q.retry)
+		at = q.retry
+	}
+	for _, it := range q.recall {
+		at = earlier(at, it.before)
 	}
 	if now.Before(q.hold) {
 		return earlier(at, q.hold)
@@ -243,9 +244,11 @@ func (q *queue) finish(ctx context.Context, r result) {
 	q.running--
 	l := r.lane
 	l.busy = false
-	if r.index != nil {
-		l.seen[r.msg.ThreadTS] = r.index
-		l.resume(r.index)
+	if r.all {
+		for thread, index := range r.index {
+			l.seen[thread] = index
+			l.resume(index)
+		}
 	}
 	if r.err == nil && r.have == nil {
 		q.fails = 0
@@ -336,7 +339,7 @@ func (q *queue) failed(ctx context.Context, it *item, r result) {
 		q.outage(ctx, now, e)
 		it.before = now.Add(wait)
 		if e.method == mPost {
-			it.unsure, it.since = true, r.at
+			it.unsure, it.since, it.where = true, r.at, r.msg.ThreadTS
 		}
 	case refused:
 		q.refused(ctx, it, r, e)
