@@ -32,6 +32,7 @@ type stop struct {
 // A scan is one walk through the text of a file.
 type scan struct {
 	src      *source
+	cursor   cursor
 	stops    []stop
 	comments []comment
 	ends     map[*yaml.Node]int // behind the closing quote or bracket
@@ -39,7 +40,7 @@ type scan struct {
 
 // scanComments finds the comments of the file and the ends of its nodes.
 func (s *source) scanComments(nodes []*yaml.Node) *scan {
-	sc := &scan{src: s, ends: make(map[*yaml.Node]int)}
+	sc := &scan{src: s, cursor: cursor{src: s}, ends: make(map[*yaml.Node]int)}
 	for _, n := range nodes {
 		sc.collect(n.Content[0], 0)
 	}
@@ -51,9 +52,9 @@ func (sc *scan) collect(n *yaml.Node, indent int) {
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Style == 0 || n.Kind == yaml.AliasNode:
 	case n.Kind == yaml.ScalarNode:
-		sc.stops = append(sc.stops, stop{sc.src.offset(n.Line, n.Column), n, indent})
+		sc.stops = append(sc.stops, stop{sc.cursor.offset(n.Line, n.Column), n, indent})
 	case n.Style&yaml.FlowStyle != 0:
-		at := sc.src.offset(n.Line, n.Column)
+		at := sc.cursor.offset(n.Line, n.Column)
 		if at < len(sc.src.text) && strings.IndexByte("[{", sc.src.text[at]) >= 0 { // not the map in [a: b]
 			sc.stops = append(sc.stops, stop{at, n, indent})
 		}

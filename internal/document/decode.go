@@ -13,8 +13,8 @@ import (
 )
 
 // An Unmarshaler reads its own form, for values that may be written in more
-// than one way. It calls [DecodeNode] for the parts. A type that is one also
-// has a method JSONSchema() map[string]any, for [Kinds.Schema].
+// than one way. It calls [DecodeNode] for the parts. A type that is one is also
+// a [Schemer].
 type Unmarshaler interface {
 	UnmarshalNode(n *yaml.Node) error
 }
@@ -72,8 +72,8 @@ func (d *decoder) add(at *yaml.Node, path, hint, format string, args ...any) {
 	})
 }
 
-func (d *decoder) expected(p place, want, hint string) {
-	d.add(p.pos(), p.path, hint, "expected %s, got %s", want, describe(p.node))
+func (d *decoder) expected(p place, want, got, hint string) {
+	d.add(p.pos(), p.path, hint, "expected %s, got %s", want, got)
 }
 
 // value reads one node into v. f holds the rules of the field that v is in.
@@ -145,7 +145,7 @@ func (d *decoder) custom(p place, u Unmarshaler) {
 
 func (d *decoder) structure(p place, v reflect.Value) {
 	if p.node.Kind != yaml.MappingNode && !isNull(p.node) {
-		d.expected(p, "a map", "")
+		d.expected(p, "a map", shape(p.node), "")
 		return
 	}
 	fields := d.fields(v.Type())
@@ -161,7 +161,7 @@ func (d *decoder) structure(p place, v reflect.Value) {
 			}
 			continue
 		}
-		given[k.Value] = !isNull(n)
+		given[k.Value] = !isEmpty(n) && (f.typ.Kind() == reflect.String || !isNull(n))
 		d.value(place{n, k, path}, v.FieldByIndex(f.index), f)
 	}
 	for i := range fields {
@@ -188,7 +188,7 @@ func (d *decoder) unknown(k *yaml.Node, path string, fields []field, atRoot bool
 
 func (d *decoder) mapping(p place, v reflect.Value, f *field) {
 	if p.node.Kind != yaml.MappingNode {
-		d.expected(p, "a map", "")
+		d.expected(p, "a map", shape(p.node), "")
 		return
 	}
 	if v.Type().Key().Kind() != reflect.String {
@@ -207,7 +207,7 @@ func (d *decoder) mapping(p place, v reflect.Value, f *field) {
 
 func (d *decoder) list(p place, v reflect.Value, f *field) {
 	if p.node.Kind != yaml.SequenceNode {
-		d.expected(p, "a list", "")
+		d.expected(p, "a list", shape(p.node), "")
 		return
 	}
 	l := reflect.MakeSlice(v.Type(), len(p.node.Content), len(p.node.Content))
@@ -245,8 +245,8 @@ func (d *decoder) free(p place) any {
 
 func (d *decoder) duration(p place, v reflect.Value, f *field) {
 	const hint = "write a length of time such as 90s, 15m, 2h30m, 7d or 2w"
-	if p.node.Kind != yaml.ScalarNode {
-		d.expected(p, "a length of time", hint)
+	if p.node.Kind != yaml.ScalarNode || isNull(p.node) {
+		d.expected(p, "a length of time", shape(p.node), hint)
 		return
 	}
 	t, err := ParseDuration(p.node.Value)
@@ -264,7 +264,7 @@ func (d *decoder) duration(p place, v reflect.Value, f *field) {
 func (d *decoder) scalar(p place, v reflect.Value, f *field) {
 	if v.Kind() == reflect.String {
 		if p.node.Kind != yaml.ScalarNode {
-			d.expected(p, "a string", "")
+			d.expected(p, "a string", shape(p.node), "")
 			return
 		}
 		v.SetString(p.node.Value)
@@ -283,13 +283,13 @@ func (d *decoder) scalar(p place, v reflect.Value, f *field) {
 	case reflect.Bool:
 		b, ok := x.(bool)
 		if !ok {
-			d.expected(p, "true or false", "")
+			d.expected(p, "true or false", describe(p.node), "write true or false without quotes")
 		}
 		v.SetBool(b)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		i, ok := x.(int64)
 		if !ok || v.OverflowInt(i) {
-			d.expected(p, "a whole number", "")
+			d.expected(p, "a whole number", describe(p.node), "")
 			return
 		}
 		v.SetInt(i)
@@ -300,7 +300,7 @@ func (d *decoder) scalar(p place, v reflect.Value, f *field) {
 			n, ok = float64(i), true
 		}
 		if !ok {
-			d.expected(p, "a number", "")
+			d.expected(p, "a number", describe(p.node), "")
 			return
 		}
 		v.SetFloat(n)

@@ -73,7 +73,7 @@ func read(file string, src []byte) (*source, []*yaml.Node, errs.Issues) {
 		if root.Kind != yaml.MappingNode && !isEmpty(root) {
 			issues = append(issues, errs.Issue{
 				File: file, Line: root.Line, Column: root.Column,
-				Msg:  "a document is a map of keys, got " + describe(root),
+				Msg:  "a document is a map of keys, got " + shape(root),
 				Hint: "start with kind: and name:",
 			})
 		}

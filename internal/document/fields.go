@@ -18,7 +18,7 @@ type field struct {
 	doc      string
 	required bool
 	enum     []string
-	pattern  *regexp.Regexp
+	pattern  string
 	min, max string
 }
 
@@ -55,13 +55,10 @@ func structFields(t reflect.Type) []field {
 		}
 		f := field{
 			name: name, index: sf.Index, typ: sf.Type, doc: sf.Tag.Get("doc"),
-			required: sf.Tag.Get("required") == "true", min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
+			required: sf.Tag.Get("required") == "true", pattern: sf.Tag.Get("pattern"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
 		}
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.enum = strings.Split(e, ",")
-		}
-		if p := sf.Tag.Get("pattern"); p != "" {
-			f.pattern = regexp.MustCompile(p)
 		}
 		fs = append(fs, f)
 	}
@@ -82,7 +79,7 @@ func contains(list []string, s string) bool { return slices.Contains(list, s) }
 // elem returns the rules for the entries of a list or map: what restricts
 // strings restricts each of them, min and max count them.
 func (f *field) elem() *field {
-	if f == nil || f.enum == nil && f.pattern == nil {
+	if f == nil || f.enum == nil && f.pattern == "" {
 		return nil
 	}
 	return &field{enum: f.enum, pattern: f.pattern}
@@ -101,7 +98,7 @@ func (d *decoder) text(p place, f *field) {
 			hint = "write one of " + strings.Join(f.enum, ", ")
 		}
 		d.add(p.pos(), p.path, hint, "%q is not allowed here", s)
-	case f.pattern != nil && !f.pattern.MatchString(s):
+	case f.pattern != "" && !regexp.MustCompile(f.pattern).MatchString(s):
 		d.add(p.pos(), p.path, "", "%q does not match %s", s, f.pattern)
 	default:
 		d.size(p, f, utf8.RuneCountInString(s), "characters")

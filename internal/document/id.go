@@ -33,6 +33,8 @@ func ParseID(s string) (ID, error) {
 	return ID{Kind: kind, Name: name}, nil
 }
 
+const slugPattern = "^[a-z0-9][a-z0-9-]{0,62}$"
+
 const slugRule = "use 1 to 63 of a-z, 0-9 and -, starting with a letter or a digit"
 
 // isSlug reports whether s may be the kind or the name of a document.

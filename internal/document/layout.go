@@ -23,11 +23,13 @@ type entry struct {
 	up    *entry
 	kids  []*entry
 	at    int // offset of the key, or of the value of an item
+	val   int // offset of the value
+	line  int // of at
 	col   int // column of the key or of the dash
 	blank bool
 
 	head []note // lines above
-	line string // comment behind
+	tail string // comment behind
 	foot []note // lines below the last of kids, or where kids could be
 	long bool   // the value spans lines in the source
 
@@ -51,7 +53,7 @@ func (s *source) layout(nodes []*yaml.Node) [][]byte {
 			end = s.offset(nodes[i+1].Line, 1)
 		}
 		upto, _ := slices.BinarySearchFunc(sc.comments, end, func(c comment, at int) int { return c.at - at })
-		a := arranger{sc: sc}
+		a := arranger{sc: sc, pos: cursor{src: s}}
 		out[i] = a.arrange(n.Content[0], sc.comments[:upto]).write()
 		sc.comments = sc.comments[upto:]
 	}
@@ -61,6 +63,7 @@ func (s *source) layout(nodes []*yaml.Node) [][]byte {
 // An arranger attaches comments to entries.
 type arranger struct {
 	sc    *scan
+	pos   cursor
 	flat  []*entry // in the order of the source
 	root  *entry
 	head  []note
@@ -69,7 +72,7 @@ type arranger struct {
 }
 
 func (a *arranger) arrange(n *yaml.Node, comments []comment) *layout {
-	a.root = &entry{value: n, at: -1}
+	a.root = &entry{value: n, at: -1, val: a.pos.offset(n.Line, n.Column)}
 	a.build(a.root)
 	for _, c := range comments {
 		next := sort.Search(len(a.flat), func(i int) bool { return a.flat[i].at > c.at })
@@ -91,9 +94,9 @@ func (a *arranger) arrange(n *yaml.Node, comments []comment) *layout {
 
 // build makes the entries of a collection.
 func (a *arranger) build(e *entry) {
-	s, n := a.sc.src, e.value
+	n := e.value
 	if n.Kind == yaml.ScalarNode && !isEmpty(n) {
-		e.long = a.isLong(n)
+		e.long = a.isLong(e)
 	}
 	for i := 0; i < len(n.Content); i++ {
 		kid := &entry{value: n.Content[i], up: e, col: n.Column}
@@ -103,21 +106,20 @@ func (a *arranger) build(e *entry) {
 			i++
 			kid.value = n.Content[i]
 		}
-		kid.at = s.offset(first.Line, first.Column)
-		last := 0
-		if len(a.flat) > 0 {
-			last = s.lineAt(max(0, a.flat[len(a.flat)-1].at))
-		}
-		kid.blank = first.Line != last && s.blankAbove(first.Line)
+		kid.line, kid.at = first.Line, a.pos.offset(first.Line, first.Column)
+		kid.val = a.pos.offset(kid.value.Line, kid.value.Column)
+		sameLine := len(a.flat) > 0 && a.flat[len(a.flat)-1].line == kid.line
+		kid.blank = !sameLine && a.sc.src.blankAbove(kid.line)
 		e.kids, a.flat = append(e.kids, kid), append(a.flat, kid)
 		a.build(kid)
 	}
 }
 
 // isLong reports whether a plain or quoted string spans lines.
-func (a *arranger) isLong(n *yaml.Node) bool {
+func (a *arranger) isLong(e *entry) bool {
+	n := e.value
 	if n.Style == 0 {
-		return !strings.HasPrefix(a.sc.src.text[a.sc.src.offset(n.Line, n.Column):], n.Value)
+		return !strings.HasPrefix(a.sc.src.text[e.val:], n.Value)
 	}
 	end, quoted := a.sc.ends[n]
 	return quoted && a.sc.src.lineAt(end-1) != n.Line
@@ -141,7 +143,7 @@ func (a *arranger) own(c comment, next int) {
 		holder.head = append(holder.head, nt)
 	case n.within(p):
 		n.head = append(n.head, nt)
-	case len(p.kids) == 0 && !isEmpty(p.value) && a.sc.src.offset(p.value.Line, p.value.Column) > c.at:
+	case len(p.kids) == 0 && !isEmpty(p.value) && p.val > c.at:
 		p.head = append(p.head, nt) // between a key and its value
 	default:
 		a.dedent(c, a.closed(p, c.at), n)
@@ -184,10 +186,10 @@ func (a *arranger) behind(c comment, p *entry) {
 		a.head = append(a.head, note{c.text, c.blank})
 		return
 	}
-	if p.line != "" {
-		p.head = append(p.head, note{p.line, false})
+	if p.tail != "" {
+		p.head = append(p.head, note{p.tail, false})
 	}
-	p.line = c.text
+	p.tail = c.text
 }
 
 // closed returns the outermost entry around p whose brackets close before an
@@ -205,7 +207,7 @@ func (a *arranger) closed(p *entry, at int) *entry {
 func (a *arranger) flowAround(p *entry, at int) *entry {
 	for e := p; e != nil; e = e.up {
 		end, flow := a.sc.ends[e.value]
-		if flow && e.value.Kind != yaml.ScalarNode && a.sc.src.offset(e.value.Line, e.value.Column) < at && at < end {
+		if flow && e.value.Kind != yaml.ScalarNode && e.val < at && at < end {
 			return e
 		}
 	}
@@ -268,10 +270,10 @@ func (e *entry) measure() {
 	}
 	for _, kid := range e.kids {
 		kid.measure()
-		e.noted = e.noted || kid.noted || len(kid.head) > 0 || kid.line != ""
+		e.noted = e.noted || kid.noted || len(kid.head) > 0 || kid.tail != ""
 		e.width += kid.width
 		if kid.key != nil {
-			e.width += utf8.RuneCountInString(keyText(kid.key)) + len(": ")
+			e.width += utf8.RuneCountInString(keyText(kid.key)) + len(":") + min(1, kid.width)
 		}
 	}
 }

@@ -79,15 +79,30 @@ func (s *source) checkText() errs.Issues {
 // offset returns where a line and a column, both from 1 and the column in
 // characters, stand in the text.
 func (s *source) offset(line, column int) int {
-	if line > len(s.lines) {
-		return len(s.text)
+	c := cursor{src: s}
+	return c.offset(line, column)
+}
+
+// A cursor finds offsets one after another, without going back to the start of
+// a long line for each.
+type cursor struct {
+	src              *source
+	line, column, at int // the last one found
+}
+
+func (c *cursor) offset(line, column int) int {
+	text := c.src.text
+	if line > len(c.src.lines) {
+		return len(text)
 	}
-	at := s.lines[line-1]
-	for ; column > 1 && at < len(s.text) && s.text[at] != '\n'; column-- {
-		_, n := utf8.DecodeRuneInString(s.text[at:])
-		at += n
+	if line != c.line || column < c.column {
+		c.line, c.column, c.at = line, 1, c.src.lines[line-1]
 	}
-	return at
+	for ; c.column < column && c.at < len(text) && text[c.at] != '\n'; c.column++ {
+		_, n := utf8.DecodeRuneInString(text[c.at:])
+		c.at += n
+	}
+	return c.at
 }
 
 // load reads the YAML documents of a file as trees, at least one. It is empty
@@ -107,7 +122,8 @@ func (s *source) load() (docs []*yaml.Node, issues errs.Issues) {
 		case n.Kind == yaml.DocumentNode:
 			docs = append(docs, n)
 		case n.Stream != nil && (n.Stream.Version != nil || len(n.Stream.TagDirectives) > 0):
-			return nil, errs.Issues{{File: s.file, Line: 1, Msg: "directives (%YAML, %TAG) are not allowed", Hint: "remove the line"}}
+			line := s.lineAt(strings.Index("\n"+s.text, "\n%"))
+			return nil, errs.Issues{{File: s.file, Line: line, Msg: "directives (%YAML, %TAG) are not allowed", Hint: "remove the line"}}
 		}
 	}
 }
@@ -132,28 +148,6 @@ func (depthLimit) CheckDepth(depth int, _ *yaml.DepthContext) error {
 }
 
 func (depthLimit) CheckAlias(int, int) error { return nil }
-
-// syntax says in our words what the YAML reader could not read.
-func (s *source) syntax(err error) errs.Issue {
-	i := errs.Issue{File: s.file, Msg: "this is not YAML: " + err.Error()}
-	var le *yaml.LoadError
-	if !errors.As(err, &le) {
-		return i
-	}
-	i.Line, i.Column, i.Msg = le.Mark.Line, le.Mark.Column, "this is not YAML: "+le.Message
-	if le.ContextMsg != "" {
-		i.Msg += " " + le.ContextMsg
-	}
-	switch {
-	case strings.Contains(le.Message, "mapping values are not allowed"):
-		i.Hint = `put quotes around a text that contains ": ", and check that the keys of a map start in one column`
-	case strings.Contains(le.Message, "cannot start any token"):
-		i.Hint = "put quotes around a text that begins with @, `, % or a tab"
-	case strings.Contains(le.Message, "tab character"):
-		i.Hint = "indent with spaces"
-	}
-	return i
-}
 
 // check refuses what makes YAML hard to trust: aliases that hide what a
 // document says, tags, keys that stand twice.
@@ -192,7 +186,7 @@ func (s *source) check(n *yaml.Node, path string, issues *errs.Issues) {
 		seen[k.Value] = k.Line
 		switch {
 		case k.Kind != yaml.ScalarNode:
-			add(k, path, "", "a key must be a plain word, got %s", describe(k))
+			add(k, path, "", "a key must be a plain word, got %s", shape(k))
 		case k.Anchor != "" || k.Style&yaml.TaggedStyle != 0 || k.Tag == "!":
 			add(k, at, "", "a key cannot have an anchor or a tag")
 		case k.Value == "<<" && k.Style == 0:

@@ -112,7 +112,11 @@ func flowText(n *yaml.Node) string {
 			return "{}"
 		}
 		for i := 0; i < len(n.Content); i += 2 {
-			parts = append(parts, keyText(n.Content[i])+": "+flowText(n.Content[i+1]))
+			part := keyText(n.Content[i]) + ":"
+			if v := flowText(n.Content[i+1]); v != "" {
+				part += " " + v
+			}
+			parts = append(parts, part)
 		}
 		return "{ " + strings.Join(parts, ", ") + " }"
 	default:

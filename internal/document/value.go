@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// describe says what a node is, in plain words, for messages.
-func describe(n *yaml.Node) string {
+// shape says what a node is, in plain words, for messages.
+func shape(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.SequenceNode:
 		return "a list"
@@ -20,23 +20,32 @@ func describe(n *yaml.Node) string {
 		return "a map"
 	default:
 	}
-	v, err := scalar(n)
-	if err != nil {
-		return "a number"
-	}
-	switch v := v.(type) {
+	switch v, err := scalar(n); v.(type) {
 	case nil:
-		return "nothing"
-	case bool:
-		return strconv.FormatBool(v)
-	case string:
-		if short := strings.TrimSpace(v); len(short) <= 40 && !strings.Contains(short, "\n") {
-			return "the string " + strconv.Quote(short)
+		if err == nil {
+			return "nothing"
 		}
+		return "a number"
+	case bool:
+		return n.Value
+	case string:
 		return "a string"
 	default:
+		return "a number"
+	}
+}
+
+// describe is [shape] with the value, if that is short.
+func describe(n *yaml.Node) string {
+	s := shape(n)
+	switch {
+	case len(n.Value) > 40 || strings.Contains(n.Value, "\n"):
+	case s == "a string":
+		return "the string " + strconv.Quote(n.Value)
+	case s == "a number":
 		return "the number " + n.Value
 	}
+	return s
 }
 
 // isEmpty reports whether nothing was written for a value: "key:".

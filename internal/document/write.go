@@ -77,8 +77,8 @@ func (w *writer) above(e *entry, indent int) {
 	w.notes(e.head, indent)
 	blank := e.blank
 	for at := indent + 2; e.key == nil && e.asBlock(at); at += 2 {
-		if e.line != "" {
-			w.notes([]note{{e.line, blank}}, indent)
+		if e.tail != "" {
+			w.notes([]note{{e.tail, blank}}, indent)
 			blank = false
 		}
 		e = e.kids[0]
@@ -110,9 +110,9 @@ func (w *writer) entry(e *entry, indent int) {
 
 // behind ends the line of an entry.
 func (w *writer) behind(e *entry) {
-	if e.line != "" {
+	if e.tail != "" {
 		w.b.WriteByte(' ')
-		w.b.WriteString(e.line)
+		w.b.WriteString(e.tail)
 	}
 	w.b.WriteByte('\n')
 }
