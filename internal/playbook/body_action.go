@@ -47,7 +47,7 @@ func reported(e *Event) outcome {
 		return fail(&Error{Kind: Failed, Message: "no reason was given"})
 	}
 	err := *e.Error
-	if err.Kind == "" {
+	if err.Kind == "" || err.Kind == Limit { // our own word
 		err.Kind = Failed
 	}
 	return fail(&err)
@@ -125,7 +125,7 @@ func (b *waitBody) end(x *exec, t *task) (time.Time, *Error) {
 		return until, &Error{Kind: Expression, Message: "wait.until: the value is not a time such as 2026-11-22T08:00:00Z"}
 	}
 	if until.Sub(x.s.at) > maxWait {
-		return until, &Error{Kind: Limit, Message: "wait.until: the time is more than ten years away"}
+		return until, &Error{Kind: Invalid, Message: "wait.until: the time is more than ten years away"}
 	}
 	return until, nil
 }
@@ -295,7 +295,7 @@ func (r *renderer) recipient(tx *text, where string) string {
 func (r *renderer) who(tx *text) string {
 	s := r.text(tx, "ask.who", 200)
 	if r.err == nil && !personRE.MatchString(s) {
-		r.err = &Error{Kind: Invalid, Message: "ask.who: the value is neither person/NAME nor team/NAME"}
+		r.err = &Error{Kind: Invalid, Message: "ask.who: the value is nobody who can answer", Hint: personHint}
 	}
 	return s
 }

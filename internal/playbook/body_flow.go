@@ -119,7 +119,7 @@ func (b *eachBody) begin(x *exec, t *task) outcome {
 	case !isList && v != nil:
 		return fail(&Error{Kind: Expression, Message: "each: expected a list, got " + typeOf(v)})
 	case len(items) > maxItems:
-		return fail(&Error{Kind: Limit, Message: fmt.Sprintf("each: the list has %d items, %d are allowed", len(items), maxItems)})
+		return fail(&Error{Kind: Invalid, Message: fmt.Sprintf("each: the list has %d items, %d are allowed", len(items), maxItems)})
 	}
 	st := &eachState{items: items}
 	if b.collect != nil {

@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
-	"beffroi.dev/internal/document"
 	"beffroi.dev/internal/errs"
 )
 
@@ -32,51 +32,74 @@ func (c *compiler) ask(s *step) body {
 		b.fields = append(b.fields, namedText{f.name, &text{static: compact(f.value)}})
 	}
 	b.answers = c.answers(path, sp, v)
+	if len(sp.Who) > maxWho {
+		c.hinted(path+".who", "make a team of them", "at most %d people and teams may be named", maxWho)
+	}
 	for i, who := range sp.Who {
-		p := path + ".who"
-		if len(sp.Who) > 1 {
-			p = pathIndex(p, i)
-		}
-		t := c.text(p, who, v)
-		if t != nil && t.needs == nil && !personRE.MatchString(who) {
-			c.hinted(p, "write person/NAME or team/NAME", "%q does not say who may answer", clip(who))
-		}
-		c.person(p, who)
-		b.who = append(b.who, t)
+		b.who = append(b.who, c.target(at(path+".who", i, len(sp.Who)), who, personRE, personHint, v))
 	}
 	c.schedule(b, s, path, v)
 	return b
 }
 
+// Who can be asked, and who may answer: see docs/people.md, Targets.
 var (
-	personRE    = regexp.MustCompile(`^(person|team)/[a-z0-9][a-z0-9-]{0,62}$`)
-	recipientRE = regexp.MustCompile(`^([#@][^\s#@]{1,80}|(person|team)/[a-z0-9][a-z0-9-]{0,62}|[CDGU][A-Z0-9]{6,20})$`)
+	recipientRE = targetRE(`^(#[^\s#@<>|]{1,80}|@NAME|person/NAME|team/NAME(/(lead|on_call))?|[CG][A-Z0-9]{6,20})$`)
+	personRE    = targetRE(`^(@NAME|person/NAME|team/NAME)$`)
 )
 
-const recipientHint = `write "#channel", "@name", person/NAME or team/NAME`
+func targetRE(pattern string) *regexp.Regexp {
+	return regexp.MustCompile(strings.ReplaceAll(pattern, "NAME", "[a-z0-9][a-z0-9-]{0,62}"))
+}
+
+const (
+	recipientHint = `write "#channel", "@name", person/NAME, team/NAME, team/NAME/lead or team/NAME/on_call`
+	personHint    = `write person/NAME, team/NAME or "@name"`
+)
 
 // recipient compiles who is asked.
 func (c *compiler) recipient(path, src string, v view) *text {
+	return c.target(path, src, recipientRE, recipientHint, v)
+}
+
+// target compiles who is meant.
+func (c *compiler) target(path, src string, form *regexp.Regexp, hint string, v view) *text {
 	t := c.text(path, src, v)
-	if t != nil && t.needs == nil && !recipientRE.MatchString(src) {
-		c.hinted(path, recipientHint, "%q is nobody who can be asked", clip(src))
+	switch {
+	case t == nil || t.needs != nil:
+	case !form.MatchString(src):
+		c.hinted(path, hint, "%q names nobody", clip(src))
+	default:
+		c.person(path, src)
 	}
-	c.person(path, src)
 	return t
+}
+
+// at is the path of an item of what may be one thing or a list of them.
+func at(path string, i, of int) string {
+	if of == 1 {
+		return path
+	}
+	return pathIndex(path, i)
 }
 
 // person refuses people and teams that no document knows, where people are
 // documents at all.
 func (c *compiler) person(path, src string) {
-	id, err := document.ParseID(src)
-	if err != nil || !personRE.MatchString(src) {
-		return
+	kind, name, _ := strings.Cut(src, "/")
+	name, _, _ = strings.Cut(name, "/")
+	kinds := []string{kind}
+	if mention, ok := strings.CutPrefix(src, "@"); ok {
+		kinds, name = []string{"person", "team"}, mention
 	}
-	for other := range c.in {
-		if other.Kind == id.Kind {
-			c.exists(path, id)
-			return
+	var known []string
+	for id := range c.in {
+		if slices.Contains(kinds, id.Kind) {
+			known = append(known, id.Name)
 		}
+	}
+	if len(known) > 0 && !slices.Contains(known, name) {
+		c.hinted(path, errs.Suggest(name, known), "there is no %s %q", strings.Join(kinds, " or "), clip(name))
 	}
 }
 
@@ -97,6 +120,9 @@ func (c *compiler) answers(path string, sp *askSpec, v view) []answerText {
 		label := a.Label
 		if label == "" {
 			label = humanize(a.Value)
+		}
+		if slices.ContainsFunc(list[:i], func(b answerText) bool { return b.label != nil && b.label.needs == nil && b.label.static == label }) {
+			c.hinted(p, "give each its own label", "two answers say %q", clip(label))
 		}
 		list[i] = answerText{
 			Answer:  Answer{Value: a.Value, Style: a.Style, Reason: a.Reason},
@@ -122,37 +148,48 @@ func humanize(value string) string {
 func (c *compiler) schedule(b *askBody, s *step, path string, v view) {
 	sp := s.spec.Ask
 	if r := sp.Remind; r != nil {
-		if len(r.at) > maxChain {
-			c.issue(path+".remind", "a question has at most %d reminders", maxChain)
-		}
-		if len(r.at) == 0 && r.every < minRemind {
-			c.issue(path+".remind", "people are reminded every %s at most", Span(minRemind))
-		}
-		if !slices.IsSorted(r.at) || len(r.at) > 0 && r.at[0] <= 0 {
-			c.issue(path+".remind", "the times of reminders go from early to late")
-		}
-		b.spec.Remind = r
+		c.reminders(path+".remind", r)
 	}
 	if len(sp.Escalate) > maxChain {
 		c.issue(path+".escalate", "a question has at most %d escalations", maxChain)
 	}
+	last := time.Duration(0)
 	for i, e := range sp.Escalate {
-		p := path + ".escalate"
-		if len(sp.Escalate) > 1 {
-			p = pathIndex(p, i)
+		p := at(path+".escalate", i, len(sp.Escalate))
+		if e.After <= last {
+			c.issue(p+".after", "an escalation comes after the one before it; times count from the question")
 		}
-		if i > 0 && e.After < sp.Escalate[i-1].After {
-			c.issue(p+".after", "an escalation comes after the one before it")
-		}
+		last = e.After
 		b.escalate = append(b.escalate, c.recipient(p+".to", e.To, v))
 	}
-	if x := sp.Expire; x != nil {
-		if x.after <= 0 {
-			c.issue(path+".expire", "the deadline is a length of time after the question")
+	x := sp.Expire
+	if x == nil {
+		return
+	}
+	if x.after < time.Second || x.after > maxAsk {
+		c.issue(path+".expire", "the deadline is from a second to a year after the question")
+	}
+	if x.after <= last {
+		c.issue(path+".expire", "the question ends after %s, before its escalation after %s", Span(x.after), Span(last))
+	}
+	if values := s.answers(); x.answer != "" && !slices.Contains(values, x.answer) {
+		c.hinted(path+".expire.answer", errs.Suggest(x.answer, values), "%q is not one of the answers", clip(x.answer))
+	}
+}
+
+func (c *compiler) reminders(path string, r *remindSpec) {
+	if len(r.at) > maxChain {
+		c.issue(path, "a question has at most %d reminders", maxChain)
+	}
+	if len(r.at) == 0 && (r.every < minRemind || r.every > maxAsk) {
+		c.issue(path, "people are reminded every %s at most, and once a year at least", Span(minRemind))
+	}
+	last := time.Duration(0)
+	for _, d := range r.at {
+		if d < last+time.Second || d > maxAsk {
+			c.issue(path, "the times of reminders go from early to late, up to a year")
+			return
 		}
-		values := s.answers()
-		if x.answer != "" && !slices.Contains(values, x.answer) {
-			c.hinted(path+".expire.answer", errs.Suggest(x.answer, values), "%q is not one of the answers", clip(x.answer))
-		}
+		last = d
 	}
 }

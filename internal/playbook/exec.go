@@ -162,7 +162,7 @@ func (x *exec) failed(t *task, err *Error) outcome {
 	}
 	x.store(t, outcomeFailed, nil, err)
 	then := s.onError
-	if err.fatal {
+	if err.Kind == Limit {
 		then = onErrorStop
 	}
 	switch then {
@@ -193,7 +193,7 @@ func (x *exec) handled(t *task, o outcome) outcome {
 // handledAbove reports whether a failure of t would be caught by t or by a
 // step around it.
 func (x *exec) handledAbove(t *task, err *Error) bool {
-	if err.fatal {
+	if err.Kind == Limit {
 		return false
 	}
 	for inHandler := false; t != nil; inHandler, t = t.block.handler, t.block.owner {
@@ -381,7 +381,7 @@ func (f *frame) of(region *step) *frame {
 
 // limit is the error of a run that has done too much. Nothing catches it.
 func limit(format string, args ...any) *Error {
-	return &Error{Kind: Limit, Message: fmt.Sprintf(format, args...), fatal: true}
+	return &Error{Kind: Limit, Message: fmt.Sprintf(format, args...)}
 }
 
 // spare is what finally may do beyond the limits, which the steps before it

@@ -43,8 +43,8 @@ type source struct {
 func bare(path, src string) source {
 	s := strings.TrimSpace(src)
 	if strings.HasPrefix(s, "${{") && strings.HasSuffix(s, "}}") && strings.Count(s, "${{") == 1 {
-		before := strings.Index(src, "${{") + 3
-		return source{path, s[3 : len(s)-2], utf8.RuneCountInString(src[:before])}
+		inner := strings.TrimSpace(s[3 : len(s)-2])
+		return source{path, inner, utf8.RuneCountInString(src[:strings.Index(src, inner)])}
 	}
 	return source{path, src, 0}
 }

@@ -24,7 +24,7 @@ const (
 	Failed      ErrorKind = "failed"      // a played playbook failed or was cancelled; a stop with status failed
 	NoAnswer    ErrorKind = "no_answer"   // a question passed its deadline
 	Expression  ErrorKind = "expression"  // an expression of the playbook failed on what it met
-	Limit       ErrorKind = "limit"       // a limit of runs was met
+	Limit       ErrorKind = "limit"       // the run has done too much; nothing catches it
 )
 
 // retryable lists what `retry.on` may name beside statuses.
@@ -39,8 +39,6 @@ type Error struct {
 	Status     int           `json:"status,omitempty"`      // of HTTP
 	RetryAfter time.Duration `json:"retry_after,omitempty"` // what the server asked for, in nanoseconds
 	Step       string        `json:"step,omitempty"`        // path of the step that failed first
-
-	fatal bool // nothing catches it
 }
 
 func (e *Error) Error() string {

@@ -17,8 +17,10 @@ const (
 	maxWait     = 10 * 366 * 24 * time.Hour
 	maxDelay    = 24 * time.Hour // between two attempts, whatever a server asks for
 	maxText     = 16 << 10       // bytes of the text of a question; each other part has less
-	maxFields   = 50
-	maxAnswers  = 20
+	maxFields   = 20
+	maxAnswers  = 10
 	maxChain    = 10 // of escalations, and of reminders
+	maxWho      = 50
 	minRemind   = time.Minute
+	maxAsk      = 366 * 24 * time.Hour // that a question lives, or waits for anything
 )

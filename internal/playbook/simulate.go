@@ -187,7 +187,7 @@ func (s *simulator) replyWith(action, key string, st *step, given any) {
 		n = 0
 	}
 	if n >= len(list) {
-		s.problem("given.steps.%s has %d results, and the step is done once more; add one: %s", key, len(list), shapes[st.kind])
+		s.problem("given.steps.%s lists %d of the results that the step needs; add one: %s", key, len(list), shapes[st.kind])
 		return
 	}
 	if r := list[n]; !r.silent {

@@ -182,11 +182,12 @@ func (c *compiler) conjuncts(path, src, name string, t *expr.Type, other string)
 	}
 	var list []*program
 	for _, part := range splitAnd(s.text) {
+		part = strings.TrimSpace(part)
 		p, err := env.CompileBool(part)
 		if err != nil {
 			return []*program{{Program: whole, src: strings.TrimSpace(s.text)}}
 		}
-		list = append(list, &program{Program: p, src: strings.TrimSpace(part)})
+		list = append(list, &program{Program: p, src: part})
 	}
 	return list
 }
