@@ -105,7 +105,7 @@ func (c checkError) explain() *Error {
 		return c.overload(m[1], m[2])
 	}
 	if m := undefined.FindStringSubmatch(c.msg); m != nil {
-		return &Error{Column: c.column(), Msg: "no field " + m[1], Hint: errs.Suggest(m[1], c.env.allFields())}
+		return &Error{Column: fieldColumn(c.src, c.at, m[1]), Msg: "no field " + m[1], Hint: errs.Suggest(m[1], c.env.allFields())}
 	}
 	if m := noFields.FindStringSubmatch(c.msg); m != nil {
 		return &Error{Column: c.column(), Msg: nameType(m[1]) + " has no fields", Hint: fieldHint(m[1])}

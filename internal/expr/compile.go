@@ -64,7 +64,7 @@ func (e *Env) compile(src string) (p *Program, out *cel.Type, err *Error) {
 	if err := w.run(); err != nil {
 		return nil, nil, err
 	}
-	checked, iss := e.cel.Check(parsed)
+	checked, iss := e.check(parsed)
 	if err := e.compileError(src, tree, iss); err != nil {
 		return nil, nil, err
 	}
@@ -78,6 +78,16 @@ func (e *Env) compile(src string) (p *Program, out *cel.Type, err *Error) {
 		return nil, nil, planError(src, tree, planErr)
 	}
 	return &Program{prog: prog, env: e, ast: tree, src: src, refs: w.refs}, checked.OutputType(), nil
+}
+
+// check checks types. What JSON makes no difference of is let through.
+func (e *Env) check(parsed *cel.Ast) (*cel.Ast, *cel.Issues) {
+	for {
+		checked, iss := e.cel.Check(parsed)
+		if iss.Err() == nil || !relax(parsed.NativeRep(), iss.Errors()[0]) {
+			return checked, iss
+		}
+	}
 }
 
 func checkSource(src string) *Error {

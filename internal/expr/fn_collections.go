@@ -49,7 +49,7 @@ func collectionFunctions() []function {
 
 func tooMany() ref.Val { return types.WrapErr(errTooMany) }
 
-var errTooMany = errors.New("the result has more than a million elements")
+var errTooMany = errors.New("the result has more than 250,000 elements")
 
 // flatten appends the elements of lists in lists, however deep.
 func flatten(out []ref.Val, v ref.Val, depth int) ([]ref.Val, error) {

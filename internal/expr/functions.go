@@ -47,7 +47,7 @@ func ownFunctions() []function {
 // guardedFunctions have the names and the meaning of CEL's, but bound work and
 // result, which with CEL's own may grow as the product of two inputs.
 func guardedFunctions() []function {
-	return slices.Concat(guardedText(), guardedRegex(), setFunctions(), guardedTime(), internalFunctions())
+	return slices.Concat(guardedText(), guardedRegex(), setFunctions(), guardedTime(), mathFunctions(), internalFunctions())
 }
 
 // Short names of types, for the tables.

@@ -9,10 +9,10 @@ const (
 	maxParts      = 1000       // expressions in one template
 	maxDepth      = 200        // nesting of JSON read, written and built
 	maxResult     = 16 << 20   // bytes of a result, or of a string on the way to it
-	maxCost       = 10_000_000 // units of work (about a second) of one evaluation
+	maxCost       = 5_000_000  // units of work (about half a second) of one evaluation
 	maxRegex      = 1000       // bytes of a regular expression
 	maxRegexNodes = 5000       // instructions of a compiled regular expression
 	maxRegexWork  = 1 << 28    // bytes of text times instructions, of one match
 	maxRange      = 100_000    // numbers that lists.range makes
-	maxItems      = 1_000_000  // elements of a list that a function makes
+	maxItems      = 250_000    // elements of a list that a function makes
 )

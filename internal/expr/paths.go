@@ -21,15 +21,14 @@ import (
 //   - alert["time"] of an object becomes alert.time;
 //   - a whole object, where a map is meant, becomes dyn(object).
 type walker struct {
-	env    *Env
-	src    []rune
-	tree   *ast.AST
-	fac    ast.ExprFactory
-	nextID int64
-	scope  *scope
-	refs   [][]string
-	seen   map[string]bool
-	err    *Error
+	env   *Env
+	src   []rune
+	tree  *ast.AST
+	fac   ast.ExprFactory
+	scope *scope
+	refs  [][]string
+	seen  map[string]bool
+	err   *Error
 }
 
 // scope holds what a macro declares; inner scopes hide outer ones.
@@ -48,8 +47,7 @@ type place struct {
 
 func newWalker(e *Env, src string, tree *ast.AST) *walker {
 	return &walker{
-		env: e, src: []rune(src), tree: tree, fac: ast.NewExprFactory(),
-		nextID: ast.MaxID(tree) + 1, seen: map[string]bool{},
+		env: e, src: []rune(src), tree: tree, fac: ast.NewExprFactory(), seen: map[string]bool{},
 	}
 }
 
@@ -141,14 +139,14 @@ func (w *walker) noField(e ast.Expr, from place, field string) *Error {
 	return err
 }
 
-// fieldColumn returns the column of the name after the dot or bracket at.
+// fieldColumn returns the column of a name that is selected at or after at.
 func fieldColumn(src []rune, at int, field string) int {
-	i := at
-	for i < len(src) && (strings.ContainsRune(`.?["'(`, src[i]) || unicode.IsSpace(src[i])) {
-		i++
-	}
-	if field != "" && strings.HasPrefix(string(src[min(i, len(src)):]), field) {
-		return i + 1
+	name := []rune(field)
+	for i := max(at, 1); i+len(name) <= len(src) && len(name) > 0; i++ {
+		before := src[i-1]
+		if slices.Equal(src[i:i+len(name)], name) && (strings.ContainsRune(`.?["'`, before) || unicode.IsSpace(before)) {
+			return i + 1
+		}
 	}
 	return at + 1
 }
@@ -167,11 +165,12 @@ func (w *walker) call(e ast.Expr) place {
 		w.compare(args[0], args[1])
 		return place{}
 	}
+	_, isOperator := operatorSigns[call.FunctionName()]
 	if call.IsMemberFunction() && !w.namespaced(call) {
-		w.argument(call.Target())
+		w.argument(call.Target(), isOperator)
 	}
 	for _, a := range args {
-		w.argument(a)
+		w.argument(a, isOperator)
 	}
 	return place{}
 }
@@ -182,13 +181,13 @@ func (w *walker) namespaced(call ast.CallExpr) bool {
 	return ok && w.env.cel.HasFunction(prefix+"."+call.FunctionName())
 }
 
-// argument visits what a function takes: a whole object is a map to it.
-func (w *walker) argument(e ast.Expr) place {
+// argument visits what a function takes: a whole object is a map to it, and a
+// double may turn out to be an integer, which operators know.
+func (w *walker) argument(e ast.Expr, ofOperator bool) {
 	p := w.value(e)
-	if p.typ.isObject() {
+	if p.typ.isObject() || !ofOperator && p.typ.isDouble() {
 		w.asDyn(e)
 	}
-	return p
 }
 
 // index goes from a place to one of its elements.
@@ -216,15 +215,14 @@ func (w *walker) index(e, operand, key ast.Expr) place {
 	return w.selectField(e, from, name)
 }
 
-// compare visits the sides of ==, != and in. Objects are compared as maps,
-// whatever it is with null, and numbers whether written with a fraction or not.
+// compare visits the sides of ==, != and in. Objects are compared as maps, and
+// with null whatever it is.
 func (w *walker) compare(l, r ast.Expr) {
 	lp, rp := w.value(l), w.value(r)
-	lk, rk := numberKind(l, lp), numberKind(r, rp)
-	if needsDyn(lp, r) || lk == types.DoubleKind {
+	if needsDyn(lp, r) {
 		w.asDyn(l)
 	}
-	if needsDyn(rp, l) || rk == types.DoubleKind && lk == types.IntKind {
+	if needsDyn(rp, l) {
 		w.asDyn(r)
 	}
 }
@@ -232,22 +230,6 @@ func (w *walker) compare(l, r ast.Expr) {
 // needsDyn says whether what is at p can be compared only without its type.
 func needsDyn(p place, with ast.Expr) bool {
 	return p.typ.holdsObject() || isNull(with) && p.typ != nil && p.typ.cel == nil
-}
-
-// numberKind returns IntKind, DoubleKind, or neither.
-func numberKind(e ast.Expr, p place) types.Kind {
-	if e.Kind() == ast.LiteralKind {
-		switch e.AsLiteral().(type) {
-		case types.Int:
-			return types.IntKind
-		case types.Double:
-			return types.DoubleKind
-		}
-	}
-	if p.typ != nil && p.typ.cel != nil {
-		return p.typ.cel.Kind()
-	}
-	return types.UnspecifiedKind
 }
 
 func (w *walker) comprehension(e ast.Expr) place {
@@ -278,15 +260,17 @@ func (w *walker) comprehension(e ast.Expr) place {
 	return place{typ: p.typ}
 }
 
+func (w *walker) asDyn(e ast.Expr) { asDyn(w.tree, e) }
+
 // asDyn puts dyn() around e.
-func (w *walker) asDyn(e ast.Expr) {
-	inner := w.fac.NewUnspecifiedExpr(w.nextID)
-	w.nextID++
-	if r, ok := w.tree.SourceInfo().GetOffsetRange(e.ID()); ok {
-		w.tree.SourceInfo().SetOffsetRange(inner.ID(), r)
+func asDyn(tree *ast.AST, e ast.Expr) {
+	fac := ast.NewExprFactory()
+	inner := fac.NewUnspecifiedExpr(ast.MaxID(tree) + 1)
+	if r, ok := tree.SourceInfo().GetOffsetRange(e.ID()); ok {
+		tree.SourceInfo().SetOffsetRange(inner.ID(), r)
 	}
 	inner.SetKindCase(e)
-	e.SetKindCase(w.fac.NewCall(e.ID(), "dyn", inner))
+	e.SetKindCase(fac.NewCall(e.ID(), "dyn", inner))
 }
 
 func literalString(e ast.Expr) (string, bool) {

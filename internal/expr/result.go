@@ -80,7 +80,10 @@ func (g *gauge) list(l traits.Lister, depth int) error {
 		return g.native(native, depth)
 	}
 	n := sizeOf(l)
-	if err := g.spend(n); err != nil {
+	if n < 0 || n > maxResult {
+		return errTooLarge
+	}
+	if err := g.spend(made + n); err != nil {
 		return err
 	}
 	for i := range n {
@@ -88,7 +91,7 @@ func (g *gauge) list(l traits.Lister, depth int) error {
 			return err
 		}
 	}
-	return g.spend(2)
+	return nil
 }
 
 func (g *gauge) mapping(m traits.Mapper, depth int) error {
@@ -104,8 +107,12 @@ func (g *gauge) mapping(m traits.Mapper, depth int) error {
 			return err
 		}
 	}
-	return g.spend(2)
+	return g.spend(made)
 }
+
+// made is what a list or a map that the expression made counts for: it takes
+// more memory than its text.
+const made = 32
 
 // native measures what came in from outside.
 func (g *gauge) native(v any, depth int) error {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // syntaxError explains why CEL could not parse src: by the habit of another
@@ -24,7 +25,7 @@ func syntaxError(src, celMsg string, column int) *Error {
 	if err := unbalanced(tokens); err != nil {
 		return err
 	}
-	return stopped(tokens, celMsg, column, runes(src))
+	return stopped(tokens, celMsg, column, runes(strings.TrimRightFunc(src, unicode.IsSpace)))
 }
 
 // unfinished finds a string that never ends, and one with an escape that CEL

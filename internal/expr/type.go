@@ -53,6 +53,10 @@ func OpenObject(fields map[string]*Type) *Type {
 
 func (t *Type) isObject() bool { return t != nil && t.cel == nil && t.elem == nil }
 
+func (t *Type) isDouble() bool {
+	return t != nil && t.cel != nil && t.cel.Kind() == types.DoubleKind
+}
+
 // holdsObject says whether t is an object, or a list of such.
 func (t *Type) holdsObject() bool {
 	for t != nil && t.elem != nil {
