@@ -194,9 +194,7 @@ func typeNames() []string {
 
 // secretName refuses what cannot be the name of a secret, above all a secret.
 func (k *compiler) secretName(field, s string) {
-	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/", r))
-	}
+	bad := func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("._-/", r) }
 	if len(s) > 64 || strings.ContainsFunc(s, bad) {
 		k.issue(field, "store the value with `beffroi secret set NAME` and write NAME here", "is not the name of a secret (1 to 64 letters, digits, . _ - /)")
 	}

@@ -167,7 +167,7 @@ func validHost(h string) bool {
 			return false
 		}
 		for _, r := range label {
-			if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			if !isAlphanumeric(r) && r != '-' && r != '_' {
 				return false
 			}
 		}

@@ -23,7 +23,7 @@ const (
 )
 
 // A Failure is a call that did not succeed. Its text holds no secrets.
-type Failure struct {
+type Failure struct { //nolint:errname // it is a value that is recorded, and an error besides
 	Class      Class
 	Status     int           // of HTTP; else 0
 	RetryAfter time.Duration // how long the other side asks to wait; 0 when it does not say

@@ -226,6 +226,30 @@ func FuzzRequestStaysOnItsHost(f *testing.F) {
 	})
 }
 
+// FuzzRedirect: wherever an answer points, what is followed is on the host.
+func FuzzRedirect(f *testing.F) {
+	for _, s := range []string{"/x", "x?y", "//evil", "https://api.example.com/x", "https://api.example.com:443", "http://api.example.com", "\\\\evil", "?", "https:/evil", "https:evil", "javascript:x", "//api.example.com@evil"} {
+		f.Add(s)
+	}
+	from, err := url.Parse("https://api.example.com/v1/users?page=1")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, location string) {
+		to, err := connector.Redirect(from, location)
+		if err != nil {
+			return
+		}
+		again, err := url.Parse(to.String())
+		if err != nil || again.Scheme != "https" || again.Hostname() != "api.example.com" || again.Port() != "" && again.Port() != "443" || again.User != nil {
+			if err == nil && strings.EqualFold(strings.TrimSuffix(again.Hostname(), "."), "api.example.com") {
+				return // the same host in other letters
+			}
+			t.Errorf("%q leads to %v (%v)", location, again, err)
+		}
+	})
+}
+
 func TestBuiltinOperations(t *testing.T) {
 	ops := connector.Builtin()
 	for id, o := range ops {

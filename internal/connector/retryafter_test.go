@@ -5,6 +5,22 @@ import (
 	"time"
 )
 
+// FuzzRetryAfter: whatever the other side says, the wait is bounded.
+func FuzzRetryAfter(f *testing.F) {
+	for _, s := range []string{"30", "-1", "1e309", "Sun, 22 Nov 2026 08:16:00 GMT", "1795335390", "1795335390000", "NaN", "0x10", ""} {
+		f.Add(s)
+	}
+	now := time.Date(2026, 11, 22, 8, 15, 30, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, v string) {
+		for _, name := range []string{"retry-after", "x-ratelimit-reset"} {
+			d := RetryAfter(429, func(k string) string { return map[string]string{name: v}[k] }, now)
+			if d < 0 || d > longestWait {
+				t.Errorf("%s: %q is %v", name, v, d)
+			}
+		}
+	})
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 11, 22, 8, 15, 30, 0, time.UTC) // 1795335330
 	for _, tt := range []struct {

@@ -31,6 +31,7 @@ func isToken68(s string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(body, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~+/", r))
+		letter, digit := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z', r >= '0' && r <= '9'
+		return !letter && !digit && !strings.ContainsRune("-._~+/", r)
 	})
 }

@@ -32,7 +32,7 @@ func protect(f HandlerFunc, w http.ResponseWriter, r *http.Request) (err error) 
 	defer func() {
 		switch v := recover(); v {
 		case nil:
-		case http.ErrAbortHandler: //nolint:errorlint // a panic's value, not an error
+		case http.ErrAbortHandler:
 			panic(v)
 		default:
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())

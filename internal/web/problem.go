@@ -12,7 +12,7 @@ import (
 
 // A Problem is an error as it stands in an answer (RFC 9457 section 3.1). It
 // is an error itself, for programs that read one.
-type Problem struct {
+type Problem struct { //nolint:errname // it is the name that RFC 9457 gives it
 	Type     string      `json:"type"`
 	Title    string      `json:"title"`
 	Status   int         `json:"status"`

@@ -45,7 +45,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	if err != nil {
 		err = errors.Join(fmt.Errorf("end %s: %w", l.Addr(), err), s.Close())
 	}
-	<-served
+	if serr := <-served; !errors.Is(serr, http.ErrServerClosed) {
+		err = errors.Join(err, serr)
+	}
 	return err
 }
 

@@ -59,7 +59,7 @@ func TestWithoutAConnectionOnlyPublicAddresses(t *testing.T) {
 	defer s.Close()
 	for _, u := range []string{s.URL, strings.Replace(s.URL, "127.0.0.1", "localhost", 1), strings.Replace(s.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1), "https://0.0.0.0/", "https://169.254.169.254/latest/meta-data/"} {
 		_, err := r.call(t, nil, map[string]any{"url": u})
-		failed(t, err, connector.Denied)
+		fails(t, err, connector.Denied)
 	}
 }
 
@@ -238,6 +238,6 @@ func TestPackedAnswers(t *testing.T) {
 	}
 	for _, path := range []string{"/lie", "/br"} {
 		_, err = r.call(t, c, get(path))
-		failed(t, err, connector.Invalid)
+		fails(t, err, connector.Invalid)
 	}
 }

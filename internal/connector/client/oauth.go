@@ -224,9 +224,9 @@ func (t *tokens) request(ctx context.Context, s secret.String) *http.Request {
 	r := &http.Request{
 		Method: http.MethodPost, URL: t.lane.conn.TokenURL, Host: t.lane.conn.TokenURL.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h, ContentLength: int64(len(body)),
-		Body:    io.NopCloser(bytes.NewReader(body)),
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+		Body: io.NopCloser(bytes.NewReader(body)),
 	}
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return r.WithContext(ctx)
 }
 

@@ -315,7 +315,7 @@ func TestTheTokenEndpointIsUnderTheSameEgressRules(t *testing.T) {
 		s.BaseURL, s.AllowPrivate = "https://api.example.com", nil
 	})
 	_, err := r.call(t, c, get("/"))
-	failed(t, err, connector.Denied)
+	fails(t, err, connector.Denied)
 	if i.count() != 0 {
 		t.Error("the token endpoint was reached")
 	}

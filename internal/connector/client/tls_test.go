@@ -98,7 +98,7 @@ func TestWhatIsDownIsLeftAlone(t *testing.T) {
 	c := to(t, s)
 	for range 10 {
 		_, err := r.call(t, c, get("/"))
-		failed(t, err, connector.HTTP)
+		fails(t, err, connector.HTTP)
 	}
 	for range 5 {
 		_, err := r.call(t, c, get("/"))
