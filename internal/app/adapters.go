@@ -80,16 +80,7 @@ func (facts) Alert(tx *view.Tx, id uint64) (map[string]any, error) {
 	return out, nil
 }
 
-func (facts) Case(tx *view.Tx, id uint64) (map[string]any, error) {
-	c, err := alertstore.Get(tx, id)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{
-		"id": alertstore.Name("case", c.ID), "title": c.Title, "severity_id": c.Severity, "state": string(c.State),
-		"alerts": c.Alerts, "opened": c.Opened.Format(time.RFC3339Nano), "assignee": c.Assignee, "source": c.Source,
-	}, nil
-}
+func (facts) Case(tx *view.Tx, id uint64) (map[string]any, error) { return alertstore.Facts(tx, id) }
 
 // directoryOf is the directory of the people in force.
 func directoryOf(docs *documentstore.Registry) *person.Directory {

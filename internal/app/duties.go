@@ -10,7 +10,6 @@ import (
 	"beffroi.dev/internal/alert"
 	alertstore "beffroi.dev/internal/alert/store"
 	askstore "beffroi.dev/internal/ask/store"
-	documentstore "beffroi.dev/internal/document/store"
 	"beffroi.dev/internal/ledger"
 	playbookstore "beffroi.dev/internal/playbook/store"
 	"beffroi.dev/internal/timekeeper"
@@ -84,7 +83,7 @@ func (n *Node) tickQuestions(ctx context.Context) (next time.Time, err error) {
 
 // checkObjectives tells people about the cases on which nobody has acted.
 func (n *Node) checkObjectives(ctx context.Context) (next time.Time, err error) {
-	objectives := documentstore.All[*alert.Objective](n.docs.Snapshot(), kindObjective)
+	objectives := n.objectives()
 	if len(objectives) == 0 {
 		return time.Time{}, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,8 +28,10 @@ import (
 	"beffroi.dev/internal/blob"
 	"beffroi.dev/internal/connector"
 	"beffroi.dev/internal/connector/client"
+	"beffroi.dev/internal/console"
 	"beffroi.dev/internal/document"
 	documentstore "beffroi.dev/internal/document/store"
+	"beffroi.dev/internal/intake"
 	"beffroi.dev/internal/ledger"
 	"beffroi.dev/internal/person"
 	personstore "beffroi.dev/internal/person/store"
@@ -56,6 +59,11 @@ type Config struct {
 	// asks for. Less is for a simulated workspace.
 	SlackPace time.Duration
 
+	// FirstToken is given the admin token of the first start; nil makes none.
+	FirstToken func(secret.String)
+	// Ready is called with the public address once the node serves.
+	Ready func(addr string)
+
 	Now func() time.Time // time.Now unless said
 	Log *slog.Logger
 }
@@ -80,8 +88,13 @@ type Node struct {
 	runner *runner.Runner
 	keeper *timekeeper.Timekeeper
 	chat   *chat
+	intake *intake.Intake
+	feed   *console.Feed
 
 	started time.Time
+	life    context.Context //nolint:containedctx // ends with Close; for figures that are asked for at any time
+	end     context.CancelFunc
+	ready   atomic.Bool // while it serves
 }
 
 // Kinds are all kinds of document.
@@ -110,7 +123,8 @@ func stores() []view.Store {
 // Nothing runs until Run.
 func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	c.defaults()
-	n := &Node{c: c, started: c.Now()}
+	n := &Node{c: c, started: c.Now(), feed: console.NewFeed()}
+	n.life, n.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -181,9 +195,35 @@ func (n *Node) wire(ctx context.Context) (err error) {
 	if n.runner, err = runner.New(runner.Config{View: n.view, Sequencer: n.seq, Runs: n.runs, Performer: n.performers(), Log: n.c.Log}); err != nil {
 		return err
 	}
-	n.keeper, err = timekeeper.New(timekeeper.Config{Duties: n.duties(), Now: n.c.Now, Log: n.c.Log})
+	if n.keeper, err = timekeeper.New(timekeeper.Config{Duties: n.duties(), Now: n.c.Now, Log: n.c.Log}); err != nil {
+		return err
+	}
 	n.chat = newChat(n)
+	n.intake, err = intake.New(intake.Config{
+		Source: func(name string) (*alert.Source, bool) {
+			return documentstore.Get[*alert.Source](n.docs.Snapshot(), kindSource, name)
+		},
+		Secrets: n.vault.Open, Blobs: n.blobs, Sequencer: n.seq, Fetch: n.fetch, Hooks: n.hooked, Now: n.c.Now, Log: n.c.Log,
+	})
 	return err
+}
+
+// objectives are the objectives in force.
+func (n *Node) objectives() []*alert.Objective {
+	return documentstore.All[*alert.Objective](n.docs.Snapshot(), kindObjective)
+}
+
+// fetch gets a page of a public host, under the same egress rules as all calls.
+func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
+	req, err := connector.BuildRequest(connector.Direct(), map[string]any{"method": "GET", "url": address, "parse": "text"})
+	if err != nil {
+		return nil, err
+	}
+	res, err := n.client.Do(ctx, connector.Direct(), req, "")
+	if err != nil {
+		return nil, err
+	}
+	return []byte(text(res.Body)), nil
 }
 
 // followers are what records set off, of all domains.
@@ -210,6 +250,7 @@ func (n *Node) committed(recs []ledger.Record) {
 	n.runner.Committed(recs)
 	n.vault.Committed(recs)
 	n.chat.committed(recs)
+	n.feed.Committed(recs)
 	timers, questions := false, false
 	for _, rec := range recs {
 		timers = timers || rec.Kind == playbookstore.KindWaiting
@@ -259,6 +300,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 // Close closes what Open opened. Run has returned, or was never called.
 func (n *Node) Close() error {
+	n.end()
 	var all error
 	if n.client != nil {
 		n.client.Close()

@@ -46,6 +46,13 @@ func checkText(what, text string) error {
 	return nil
 }
 
+// OpenByHand opens a case that no alert opened.
+func OpenByHand(actor string, c alert.CaseOpened) sequencer.Command {
+	return func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+		return []ledger.Draft{{Kind: alert.KindOpened, Subject: Name("case", tx.Next()), Actor: actor, Data: c}}, nil
+	}
+}
+
 // Acknowledge takes a case: a person is on it.
 func Acknowledge(id uint64, actor, note string) sequencer.Command {
 	return change(id, alert.KindAcknowledged, actor, alert.CaseAcknowledged{Note: note})

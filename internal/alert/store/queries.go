@@ -8,6 +8,7 @@ import (
 	"beffroi.dev/internal/alert"
 	"beffroi.dev/internal/errs"
 	"beffroi.dev/internal/expr"
+	"beffroi.dev/internal/ledger"
 	"beffroi.dev/internal/view"
 )
 
@@ -220,13 +221,65 @@ func Entities(tx *view.Tx, id uint64) (map[string]int64, error) {
 	return out, err
 }
 
-// Totals counts cases by state, and alerts under the key "alerts".
-func Totals(tx *view.Tx) (map[string]int64, error) {
-	out := map[string]int64{}
-	err := tx.Query(`SELECT state, count(*), sum(alerts) FROM alert_handling WHERE merged = 0 GROUP BY state`, func(r view.Row) error {
-		out[r.Text(0)] = r.Int(1)
-		out["alerts"] += r.Int(2)
+// OpenTotals counts the cases that are not resolved, by severity.
+func OpenTotals(tx *view.Tx) (map[int64]int64, error) {
+	out := map[int64]int64{}
+	err := tx.Query(`SELECT severity, count(*) FROM alert_handling WHERE state <> 'resolved' GROUP BY severity`, func(r view.Row) error {
+		out[r.Int(0)] = r.Int(1)
 		return nil
 	})
 	return out, err
+}
+
+// Facts is a case as playbooks see it.
+func Facts(tx *view.Tx, id uint64) (map[string]any, error) {
+	c, err := Get(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"id": Name("case", c.ID), "title": c.Title, "severity_id": c.Severity, "state": string(c.State),
+		"alerts": c.Alerts, "opened": c.Opened.Format(time.RFC3339Nano), "assignee": c.Assignee, "source": c.Source,
+	}, nil
+}
+
+// Story lists what people and playbooks did to a case, oldest first.
+func Story(tx *view.Tx, id uint64, limit int) ([]ledger.Record, error) {
+	var seqs []uint64
+	err := tx.Query(`SELECT seq FROM alert_story WHERE case_id = ? ORDER BY seq LIMIT ?`, func(r view.Row) error {
+		seqs = append(seqs, r.Uint(0))
+		return nil
+	}, id, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := []ledger.Record{}
+	for _, seq := range seqs {
+		rec, err := tx.Record(seq)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rec)
+	}
+	return out, nil
+}
+
+// EachCase calls f with each case opened since a time, oldest first, and the
+// finding that opened it; merged cases are left out.
+func EachCase(tx *view.Tx, since time.Time, f func(c Case, finding map[string]any) error) error {
+	var at int64
+	if !since.IsZero() {
+		at = since.UnixMicro()
+	}
+	return tx.Query(`SELECT `+caseColumns+` FROM alert_handling WHERE opened >= ? AND merged = 0 ORDER BY id`, func(r view.Row) error {
+		c, err := scanCase(r)
+		if err != nil {
+			return err
+		}
+		finding, err := Finding(tx, c.ID)
+		if err != nil { // a case that a person opened has none
+			finding = map[string]any{}
+		}
+		return f(c, finding)
+	}, at)
 }

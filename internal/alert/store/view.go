@@ -123,6 +123,9 @@ func applyOpened(tx *view.Tx, rec ledger.Record) error {
 	if err := openCase(tx, rec, d.Title, rec.Actor, d.Severity, 0); err != nil {
 		return err
 	}
+	if err := tell(tx, rec.Seq, rec.Seq); err != nil {
+		return err
+	}
 	for _, e := range d.Entities {
 		if err := seen(tx, e, rec.Seq, rec.Time.UnixMicro()); err != nil {
 			return err
@@ -149,6 +152,9 @@ func applyChange(tx *view.Tx, rec ledger.Record) error {
 		return err
 	}
 	if err := applyKind(tx, rec, c); err != nil {
+		return err
+	}
+	if err := tell(tx, id, rec.Seq); err != nil {
 		return err
 	}
 	if strings.HasPrefix(rec.Actor, "person/") && rec.Kind != alert.KindReopened {
@@ -247,11 +253,19 @@ func applyAnswered(tx *view.Tx, rec ledger.Record) error {
 	if err != nil {
 		return err
 	}
+	if err := tell(tx, id, rec.Seq); err != nil {
+		return err
+	}
 	if err := tx.Exec(`UPDATE alert_handling SET state = ?, changed = ? WHERE id = ? AND state = ?`,
 		string(alert.Acknowledged), rec.Seq, id, string(alert.Open)); err != nil {
 		return err
 	}
 	return acted(tx, rec, id)
+}
+
+// tell adds a record to the story of a case.
+func tell(tx *view.Tx, id, seq uint64) error {
+	return tx.Exec(`INSERT INTO alert_story (case_id, seq) VALUES (?, ?)`, id, seq)
 }
 
 // ID reads a name such as case/1041 or alert/1041.

@@ -169,10 +169,10 @@ func IsOpen(tx *view.Tx, run uint64, action string) (bool, error) {
 	return tx.One(`SELECT 1 FROM run_open_step WHERE run = ? AND action = ?`, nil, run, action)
 }
 
-// Totals counts runs by state.
-func Totals(tx *view.Tx) (map[string]int64, error) {
-	out := map[string]int64{}
-	err := tx.Query(`SELECT state, count(*) FROM run GROUP BY state`, func(r view.Row) error {
+// OpenTotals counts the runs that have not ended, by state.
+func OpenTotals(tx *view.Tx) (map[string]int64, error) {
+	out := map[string]int64{StateQueued: 0, StateRunning: 0}
+	err := tx.Query(`SELECT state, count(*) FROM run WHERE ended = 0 GROUP BY state`, func(r view.Row) error {
 		out[r.Text(0)] = r.Int(1)
 		return nil
 	})
