@@ -2,6 +2,7 @@ package slack
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,12 +21,9 @@ type rendered struct {
 // render is pure. mentions are Slack user ids.
 func render(m Message, mentions []string) rendered {
 	c := m.Content
-	var bs []block
-	if m.Kind == Question || m.Kind == Notice {
-		bs = append(bs, header(c.Title))
-	} else {
-		bs = append(bs, section(markup(bold(c.Title, maxSection))))
-	}
+	c.Fields = slices.DeleteFunc(slices.Clone(c.Fields), func(f Field) bool { return f == Field{} })
+	m.Content = c
+	bs := []block{titleBlock(m)}
 	if line := strings.Join(c.Context, " · "); line != "" {
 		bs = append(bs, contextLine(shown(line, maxContext)))
 	}
@@ -44,6 +42,14 @@ func render(m Message, mentions []string) rendered {
 	return rendered{text: fallback(m), blocks: bs}
 }
 
+// titleBlock is large for what is new, and of normal size for what follows.
+func titleBlock(m Message) block {
+	if m.Kind == Question || m.Kind == Notice {
+		return header(m.Content.Title)
+	}
+	return section(nameText(m.Content.Title, maxSection))
+}
+
 // fieldBlocks puts names left and literal values right. A section holds ten
 // texts, so five rows.
 func fieldBlocks(fs []Field) []block {
@@ -54,7 +60,7 @@ func fieldBlocks(fs []Field) []block {
 		n := min(fieldRows, len(fs))
 		b := block{Type: "section"}
 		for _, f := range fs[:n] {
-			b.Fields = append(b.Fields, nameText(f.Name), plain(f.Value, maxField))
+			b.Fields = append(b.Fields, nameText(f.Name, maxLabel), plain(f.Value, maxField))
 		}
 		bs, fs = append(bs, b), fs[n:]
 	}
@@ -64,8 +70,9 @@ func fieldBlocks(fs []Field) []block {
 	return bs
 }
 
-func nameText(name string) textObj {
-	if t := bold(name, maxLabel); t != "" {
+// nameText is bold, whatever the name is.
+func nameText(name string, maxUnits int) textObj {
+	if t := bold(name, maxUnits); t != "" {
 		return markup(t)
 	}
 	return plain("", 1)

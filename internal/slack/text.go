@@ -84,7 +84,7 @@ func defang(s string) string {
 	}
 	if strings.Contains(s, "://") {
 		dots(schemeURL, "xx")
-		dots(ftpURL, "x")
+		dots(ftpURL, "xp")
 	}
 	return wwwURL.ReplaceAllString(s, "www[.]")
 }

@@ -41,7 +41,7 @@ func content(a args, m *Message) error {
 	if m.Text == "" && len(m.Blocks) == 0 {
 		return no("no_text")
 	}
-	if s := a["metadata"]; s != "" {
+	if s := a["metadata"]; s != "" && s != `{"event_type":"","event_payload":null}` {
 		if json.Unmarshal([]byte(s), &m.Metadata) != nil || str(m.Metadata["event_type"]) == "" || object(m.Metadata["event_payload"]) == nil {
 			return no("invalid_metadata_format")
 		}
@@ -183,6 +183,7 @@ func (w *Workspace) serveResponse(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	w.logged("response_url", a, http.StatusOK, "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	re := w.responses[r.PathValue("id")]
