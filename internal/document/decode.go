@@ -111,12 +111,13 @@ func (d *decoder) value(p place, v reflect.Value, f *field) {
 }
 
 // null leaves the zero value where "nothing" is a value, and reports whether
-// that was so. A string that says null is the text "null".
+// that was so. A string that says null is the text "null". Nothing is a struct
+// without keys, which may lack some.
 func (d *decoder) null(p place, v reflect.Value) bool {
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface, reflect.Struct:
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
 		v.SetZero()
-		return v.Kind() != reflect.Struct || len(d.required(v.Type())) == 0
+		return true
 	case reflect.String:
 		return isEmpty(p.node)
 	default:
@@ -162,6 +163,9 @@ func (d *decoder) structure(p place, v reflect.Value) {
 			continue
 		}
 		given[k.Value] = !isEmpty(n) && (f.typ.Kind() == reflect.String || !isNull(n))
+		if f.required && !given[k.Value] {
+			continue // told below
+		}
 		d.value(place{n, k, path}, v.FieldByIndex(f.index), f)
 	}
 	for i := range fields {

@@ -161,7 +161,7 @@ extra:
 			Then: []step{{Do: "cut\ncook\n"}},
 		}},
 	}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(heat{}, recipe{})); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(heat{})); d != "" {
 		t.Error(d)
 	}
 	if d := docs[0]; d.Title != "1.10" || d.ID.String() != "recipe/soup" || d.Line != 1 || len(d.Version) != 64 {
@@ -196,6 +196,46 @@ func TestParseID(t *testing.T) {
 			t.Errorf("ParseID(%q) = %v, %v", bad, id, err)
 		}
 	}
+}
+
+func TestIDsSort(t *testing.T) {
+	a, b, c := document.ID{Kind: "a", Name: "z"}, document.ID{Kind: "b", Name: "a"}, document.ID{Kind: "b", Name: "b"}
+	if a.Compare(b) >= 0 || c.Compare(b) <= 0 || b.Compare(b) != 0 {
+		t.Error("not by kind, then by name")
+	}
+}
+
+// TestSchemaOfTwins has two types of one name, and one that refers to nothing.
+func TestSchemaOfTwins(t *testing.T) {
+	type sauce struct {
+		Hot bool `yaml:"hot"`
+	}
+	type twins struct {
+		Mine   sauce     `yaml:"mine"`
+		Theirs *recipe   `yaml:"theirs"`
+		Mixed  list[int] `yaml:"mixed"`
+		None   struct{}  `yaml:"none"`
+	}
+	b, err := document.Kinds{"a": {Spec: twins{}}}.Schema("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"#/$defs/sauce"`, `"#/$defs/sauce2"`, `"#/$defs/listint"`, `"#/$defs/object"`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("no %s in %s", want, b)
+		}
+	}
+	if _, err := (document.Kinds{"a": {Spec: struct{ L lost }{}}}).Schema("a"); err == nil {
+		t.Error("a reference to nothing was taken")
+	}
+}
+
+type list[T any] struct{ Of []T }
+
+type lost struct{}
+
+func (lost) JSONSchema() map[string]any {
+	return map[string]any{"anyOf": []any{map[string]any{"$ref": "#/$defs/nobody"}}}
 }
 
 func TestParseDuration(t *testing.T) {
@@ -345,8 +385,10 @@ flow: { a: [1, éé Xpr] }
 	if i := docs[0].IssueAt("plain", 0, "", "x"); i.Column != 8 {
 		t.Errorf("column 0: %s", i)
 	}
-	if i := docs[0].IssueAt("plain", 9999, "", "x"); i.Line == 0 {
-		t.Errorf("past the end: %s", i)
+	for _, path := range []string{"plain", "literal", "folded", "double"} {
+		if i := docs[0].IssueAt(path, 99999, "", "x"); i.Line == 0 || i.Column == 0 {
+			t.Errorf("past the end: %s", i)
+		}
 	}
 }
 

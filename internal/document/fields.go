@@ -32,10 +32,6 @@ func (d *decoder) fields(t reflect.Type) []field {
 	return fs
 }
 
-func (d *decoder) required(t reflect.Type) []field {
-	return slices.DeleteFunc(slices.Clone(d.fields(t)), func(f field) bool { return !f.required })
-}
-
 func structFields(t reflect.Type) []field {
 	var fs []field
 	for i := range t.NumField() {

@@ -89,7 +89,7 @@ func (ks Kinds) Plan(current Set, desired []Document, remove []ID) Plan {
 	}
 	p.remove(current, after, remove)
 	p.add(ks, current, after, desired)
-	slices.SortFunc(p.Changes, func(a, b Change) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(p.Changes, func(a, b Change) int { return a.Compare(b.ID) })
 	p.compile(ks, after)
 	for _, c := range p.Changes {
 		compiled, ok := p.Compiled[c.ID]
@@ -154,11 +154,11 @@ func (p *Plan) add(ks Kinds, current, after Set, desired []Document) {
 		c := Change{ID: d.ID, Op: Update, From: old.Version, To: d.Version}
 		switch {
 		case !had:
-			c.Op, c.Diff = Create, Diff(nil, d.Text, "/dev/null", d.ID.String())
+			c.Op, c.Diff = Create, Diff(nil, d.Text, "/dev/null", d.String())
 		case old.Version == d.Version:
 			c.Op = Same
 		default:
-			c.Diff = Diff(old.Text, d.Text, d.ID.String(), d.ID.String())
+			c.Diff = Diff(old.Text, d.Text, d.String(), d.String())
 		}
 		p.Changes = append(p.Changes, c)
 	}

@@ -44,10 +44,10 @@ type recipe struct {
 	Sauce   *sauce            `yaml:"sauce"`
 	Notes   map[string]string `yaml:"notes" max:"2"`
 	Extra   any               `yaml:"extra"`
+	Oven    oven              `yaml:"oven"`
 	Heat    heat              `yaml:"heat" doc:"Degrees, or from and to."`
 	Author  `yaml:",inline"`
 	Ignored string `yaml:"-"`
-	hidden  int
 }
 
 // Author is inlined: its keys stand among those of the recipe.
@@ -59,6 +59,10 @@ type Author struct {
 type sauce struct {
 	Name  string `yaml:"name" required:"true"`
 	Spicy bool   `yaml:"spicy"`
+}
+
+type oven struct {
+	Shelf int `yaml:"shelf" required:"true"`
 }
 
 type step struct {

@@ -157,17 +157,7 @@ func isPlain(v string) bool {
 
 // isText reports whether v can stand in a file without escapes.
 func isText(v string) bool {
-	for i, r := range v {
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(v[i:]); n == 1 {
-				return false
-			}
-		}
-		if r != '\n' && isHidden(r) {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(v, func(r rune) bool { return r != '\n' && isHidden(r) })
 }
 
 func doubleQuoted(v string) string {
