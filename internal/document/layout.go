@@ -261,7 +261,9 @@ func (a *arranger) hoist(e *entry) {
 func (e *entry) measure() {
 	e.noted = len(e.foot) > 0
 	if len(e.value.Content) == 0 {
-		e.width = utf8.RuneCountInString(flowText(e.value))
+		if e.up != nil && e.up.value.Style&yaml.FlowStyle != 0 { // asked for nowhere else
+			e.width = utf8.RuneCountInString(flowText(e.value))
+		}
 		return
 	}
 	e.width = len("[]") + len(", ")*(len(e.kids)-1)
