@@ -133,16 +133,16 @@ var errPath = errors.New(`get() needs a path such as a.b[0].c or a["x.y"]`)
 func parsePath(path string) ([]ref.Val, error) {
 	var steps []ref.Val
 	for rest := path; rest != ""; {
+		if quoted, ok := strings.CutPrefix(rest, `["`); ok {
+			key, after, ok := strings.Cut(quoted, `"]`)
+			if !ok {
+				return nil, errPath
+			}
+			steps, rest = append(steps, types.String(key)), after
+			continue
+		}
 		if rest[0] == '[' {
 			inside, after, ok := strings.Cut(rest[1:], "]")
-			if n := len(inside); ok && n >= 2 && inside[0] == '"' {
-				end := strings.Index(rest, `"]`)
-				if end < 2 {
-					return nil, errPath
-				}
-				steps, rest = append(steps, types.String(rest[2:end])), rest[end+2:]
-				continue
-			}
 			i, err := strconv.ParseUint(inside, 10, 31)
 			if !ok || err != nil {
 				return nil, errPath

@@ -105,12 +105,11 @@ func slug(s string) string {
 			dash = b.Len() > 0
 			continue
 		}
-		if b.Len()+len(plain)+1 > 63 {
-			break
-		}
 		if dash {
-			b.WriteByte('-')
-			dash = false
+			plain, dash = "-"+plain, false
+		}
+		if b.Len()+len(plain) > 63 {
+			break
 		}
 		b.WriteString(plain)
 	}

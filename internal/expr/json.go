@@ -79,13 +79,14 @@ func (d *decoder) peek() byte {
 }
 
 func (d *decoder) value(depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("byte %d: nested deeper than %d", d.pos+1, maxDepth)
-	}
 	switch c := d.peek(); c {
-	case '{':
-		return d.object(depth)
-	case '[':
+	case '{', '[':
+		if depth == maxDepth {
+			return nil, fmt.Errorf("byte %d: nested deeper than %d", d.pos+1, maxDepth)
+		}
+		if c == '{' {
+			return d.object(depth)
+		}
 		return d.array(depth)
 	case '"':
 		return d.str()
