@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,10 +25,10 @@ func open(t testing.TB, c blob.Config) *blob.Store {
 }
 
 func noise(n int) []byte {
-	b := make([]byte, n)
-	r := rand.New(rand.NewPCG(1, uint64(n)))
+	b, x := make([]byte, n), uint64(n+1)
 	for i := range b {
-		b[i] = byte(r.Uint32())
+		x = x*6364136223846793005 + 1442695040888963407
+		b[i] = byte(x >> 56)
 	}
 	return b
 }
@@ -194,6 +193,7 @@ func (d *faultyDisk) do(op func() error) error {
 func (d *faultyDisk) Write(name string, b []byte) error {
 	return d.do(func() error { return os.WriteFile(name, b, 0o600) })
 }
+
 func (d *faultyDisk) Rename(from, to string) error {
 	return d.do(func() error { return os.Rename(from, to) })
 }

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"testing"
@@ -13,12 +12,12 @@ import (
 
 // bigLines are records of about 500 bytes that compress like alerts do.
 func bigLines(from, n int) [][]byte {
-	r := rand.New(rand.NewPCG(1, uint64(from)))
+	r := newDice(uint64(from))
 	lines := make([][]byte, n)
 	for i := range lines {
 		rec := ledger.Record{Seq: uint64(from + i), Time: at("2026-11-22T08:15:30.123456Z"), Kind: "alert.received", Subject: fmt.Sprintf("alert/%d", from+i), Actor: "source/github"}
 		rec.Data = fmt.Appendf(nil, `{"title":"Suspicious sign-in from a new country","severity_id":%d,"uid":"%016x%016x","src_endpoint":{"ip":"%d.%d.%d.%d","port":%d},"actor":{"user":{"name":"user-%d@example.com","uid":"%016x"}},"observables":[{"name":"src_endpoint.ip","type_id":2},{"name":"actor.user.name","type_id":4}],"message":"A sign-in that differs from the habits of this person was seen; session %016x"}`,
-			r.IntN(6), r.Uint64(), r.Uint64(), r.IntN(256), r.IntN(256), r.IntN(256), r.IntN(256), r.IntN(65536), r.IntN(5000), r.Uint64(), r.Uint64())
+			r.Below(6), r.Uint64(), r.Uint64(), r.Below(256), r.Below(256), r.Below(256), r.Below(256), r.Below(65536), r.Below(5000), r.Uint64(), r.Uint64())
 		lines[i] = rec.AppendLine(nil)
 	}
 	return lines
@@ -70,7 +69,7 @@ var million = sync.OnceValue(func() string {
 })
 
 func BenchmarkMillion(b *testing.B) {
-	dir := million()
+	dir, d := million(), newDice(1)
 	b.Run("open", func(b *testing.B) {
 		for b.Loop() {
 			l, err := ledger.Open(ledger.Config{Dir: dir})
@@ -85,7 +84,7 @@ func BenchmarkMillion(b *testing.B) {
 	l := open(b, ledger.Config{Dir: dir, ReadOnly: true})
 	b.Run("read", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := l.Read(rand.Uint64N(1_000_000)); err != nil {
+			if _, err := l.Read(d.Uint64() % 1_000_000); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -93,7 +92,7 @@ func BenchmarkMillion(b *testing.B) {
 	b.Run("prove", func(b *testing.B) {
 		w := open(b, ledger.Config{Dir: dir})
 		for b.Loop() {
-			if _, err := w.Prove(rand.Uint64N(1_000_000)); err != nil {
+			if _, err := w.Prove(d.Uint64() % 1_000_000); err != nil {
 				b.Fatal(err)
 			}
 		}

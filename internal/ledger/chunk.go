@@ -90,8 +90,8 @@ func (h chunkInfo) put(dst []byte) {
 	b := append(dst[:0], chunkMark...)
 	b = be.AppendUint32(b, h.codec)
 	b = be.AppendUint64(b, h.number)
-	b = be.AppendUint32(b, uint32(h.stored)) //nolint:gosec // at most maxBundle
-	b = be.AppendUint32(b, uint32(h.raw))    //nolint:gosec // at most maxBundle
+	b = be.AppendUint32(b, uint32(h.stored))
+	b = be.AppendUint32(b, uint32(h.raw))
 	b = append(b, h.root[:]...)
 	b = be.AppendUint32(b, h.sum)
 	be.AppendUint32(b, crc(b))
@@ -168,7 +168,7 @@ func appendFoot(dst []byte, number uint64, chunks []chunkRef) ([]byte, merkle.Ha
 	start := len(dst)
 	tile := make([]merkle.Hash, len(chunks))
 	for i, c := range chunks {
-		dst = be.AppendUint64(dst, uint64(c.offset)) //nolint:gosec // never negative
+		dst = be.AppendUint64(dst, uint64(c.offset))
 		tile[i] = c.root
 	}
 	for _, h := range tile {
@@ -189,7 +189,7 @@ func parseFoot(b []byte, number uint64) (foot, error) {
 	}
 	f := foot{offsets: make([]int64, packBundles), tile: make([]merkle.Hash, packBundles)}
 	for i := range f.offsets {
-		f.offsets[i] = int64(be.Uint64(b[8*i:])) //nolint:gosec // checked where it is used
+		f.offsets[i] = int64(be.Uint64(b[8*i:]))
 		f.tile[i] = merkle.Hash(b[packBundles*8+merkle.HashSize*i:])
 	}
 	rest := b[packBundles*8+tileBytes:]

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,11 +69,11 @@ func (f *fakeFS) clone() *fakeFS {
 
 // powerCut returns the disk as it may be found afterwards: with what was
 // durable, and any part of what was not.
-func (f *fakeFS) powerCut(r *rand.Rand) *fakeFS {
+func (f *fakeFS) powerCut(r *dice) *fakeFS {
 	n := newFakeFS()
 	names := maps.Clone(f.kept)
 	for _, op := range f.ops {
-		if r.IntN(2) == 0 {
+		if r.Below(2) == 0 {
 			op.apply(names)
 		}
 	}
@@ -87,24 +86,24 @@ func (f *fakeFS) powerCut(r *rand.Rand) *fakeFS {
 }
 
 // afterPowerCut applies any of the pending sectors to what is durable.
-func (i *inode) afterPowerCut(r *rand.Rand) []byte {
+func (i *inode) afterPowerCut(r *dice) []byte {
 	const sector = 512
 	data := slices.Clone(i.kept)
-	if r.IntN(3) == 0 {
+	if r.Below(3) == 0 {
 		return data
 	}
 	for _, w := range i.pending {
 		if w.cut {
-			if r.IntN(2) == 0 {
+			if r.Below(2) == 0 {
 				data = w.to(data)
 			}
 			continue
 		}
-		mode := r.IntN(3) // all, a prefix, any sectors
-		stop := r.IntN(len(w.data) + 1)
+		mode := r.Below(3) // all, a prefix, any sectors
+		stop := r.Below(len(w.data) + 1)
 		for from := 0; from < len(w.data); {
 			to := min(len(w.data), (w.at+from)/sector*sector+sector-w.at)
-			if mode == 0 || mode == 1 && to <= stop || mode == 2 && r.IntN(2) == 0 {
+			if mode == 0 || mode == 1 && to <= stop || mode == 2 && r.Below(2) == 0 {
 				data = put(data, w.at+from, w.data[from:to])
 			}
 			from = to

@@ -48,18 +48,18 @@ func (s *scanner) value(depth int) error {
 	if depth > maxDepth {
 		return s.fail("nested too deep")
 	}
-	switch c := s.peek(); {
-	case c == '{':
+	switch s.peek() {
+	case '{':
 		return s.members(depth)
-	case c == '[':
+	case '[':
 		return s.elements(depth)
-	case c == '"':
+	case '"':
 		return s.text()
-	case c == 't':
+	case 't':
 		return s.word("true")
-	case c == 'f':
+	case 'f':
 		return s.word("false")
-	case c == 'n':
+	case 'n':
 		return s.word("null")
 	default:
 		return s.number()
@@ -211,7 +211,7 @@ func escapeLen(b []byte) int {
 			return 0
 		}
 		for _, c := range b[2:6] {
-			if !(c-'0' <= 9 || c|0x20 >= 'a' && c|0x20 <= 'f') {
+			if hex := c-'0' <= 9 || c|0x20 >= 'a' && c|0x20 <= 'f'; !hex {
 				return 0
 			}
 		}

@@ -70,7 +70,7 @@ func (l *Log) inUse() (bool, error) {
 func makeKey(c Config) ([]byte, error) {
 	if c.Origin == "" {
 		var id [8]byte
-		rand.Read(id[:]) //nolint:errcheck // never fails, says its documentation
+		rand.Read(id[:])
 		c.Origin = "beffroi/" + hex.EncodeToString(id[:])
 	}
 	skey, _, err := note.GenerateKey(rand.Reader, c.Origin)

@@ -189,7 +189,7 @@ func (l *Log) ready(ctx context.Context, lines [][]byte) error {
 	size, total := l.Size(), 0
 	var want []byte
 	for i, line := range lines {
-		seq := size + uint64(i) //nolint:gosec // an index is never negative
+		seq := size + uint64(i)
 		if len(line) > MaxLine {
 			return fmt.Errorf("append record %d of %d bytes: %w", seq, len(line), ErrTooLarge)
 		}

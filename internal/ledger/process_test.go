@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -30,9 +29,10 @@ func TestMain(m *testing.M) {
 // appendUntilKilled says after each append how many records are acknowledged.
 func appendUntilKilled(dir string) {
 	l, err := ledger.Open(ledger.Config{Dir: dir, CheckpointEvery: 5 * time.Millisecond}.SmallLimits())
+	d := newDice(uint64(os.Getpid()))
 	for err == nil {
 		var lines [][]byte
-		for i := range uint64(1 + rand.IntN(200)) {
+		for i := range uint64(1 + d.Below(200)) {
 			lines = append(lines, record(l.Size()+i))
 		}
 		if err = l.Append(context.Background(), lines); err == nil {
@@ -46,7 +46,8 @@ func appendUntilKilled(dir string) {
 // does not keep the lock.
 func TestKill(t *testing.T) {
 	dir, acked := t.TempDir(), uint64(0)
-	for round := range 15 {
+	d := newDice(1)
+	for round := range 1 + 14/sparse {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), "LEDGER_TEST_APPEND_TO="+dir)
 		out, err := cmd.StdoutPipe()
@@ -57,7 +58,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := bufio.NewScanner(out)
-		for n := rand.IntN(60); s.Scan(); n-- {
+		for n := d.Below(60); s.Scan(); n-- {
 			size, err := strconv.ParseUint(s.Text(), 10, 64)
 			if err != nil {
 				t.Fatalf("round %d: the process says %s", round, s.Text())
@@ -98,7 +99,10 @@ func TestReadersBesideTheWriter(t *testing.T) {
 	beside := open(t, ledger.Config{Dir: dir, ReadOnly: true})
 	done := make(chan struct{})
 	var wg sync.WaitGroup
-	loop := func(f func() error) {
+	seeds := uint64(0)
+	loop := func(f func(d *dice) error) {
+		seeds++
+		d := newDice(seeds)
 		wg.Go(func() {
 			for {
 				select {
@@ -106,15 +110,15 @@ func TestReadersBesideTheWriter(t *testing.T) {
 					return
 				default:
 				}
-				if err := f(); err != nil {
+				if err := f(d); err != nil {
 					t.Error(err)
 					return
 				}
 			}
 		})
 	}
-	read := func(l *ledger.Log, size uint64) error {
-		seq := size - min(size, 1+rand.Uint64N(1000))
+	read := func(d *dice, l *ledger.Log, size uint64) error {
+		seq := size - min(size, 1+d.Uint64()%1000)
 		return l.Range(seq, size, func(seq uint64, line []byte) error {
 			if string(line) != string(record(seq)) {
 				return fmt.Errorf("record %d is %s", seq, line)
@@ -122,10 +126,10 @@ func TestReadersBesideTheWriter(t *testing.T) {
 			return nil
 		})
 	}
-	loop(func() error { return read(l, l.Size()) })
-	loop(func() error {
+	loop(func(d *dice) error { return read(d, l, l.Size()) })
+	loop(func(d *dice) error {
 		if size := l.Size(); size > 0 {
-			seq := rand.Uint64N(size)
+			seq := d.Uint64() % size
 			p, err := l.Prove(seq)
 			if err != nil {
 				return err
@@ -135,23 +139,23 @@ func TestReadersBesideTheWriter(t *testing.T) {
 		}
 		return nil
 	})
-	loop(func() error {
+	loop(func(d *dice) error {
 		if err := beside.Refresh(); err != nil {
 			return err
 		}
 		if size := beside.Size(); size > 0 {
-			if _, err := beside.Prove(rand.Uint64N(size)); err != nil && errs.KindOf(err) != errs.Busy {
+			if _, err := beside.Prove(d.Uint64() % size); err != nil && errs.KindOf(err) != errs.Busy {
 				return err
 			}
 		}
-		return read(beside, beside.Size())
+		return read(d, beside, beside.Size())
 	})
-	loop(func() error {
+	loop(func(*dice) error {
 		_, err := ledger.Verify(ledger.VerifyConfig{Dir: dir})
 		return err
 	})
-	for l.Size() < 20_000 {
-		grow(t, l, 1+rand.IntN(300), 300)
+	for d := newDice(9); l.Size() < 20_000/sparse; {
+		grow(t, l, 1+d.Below(300), 300)
 	}
 	close(done)
 	wg.Wait()
@@ -241,10 +245,9 @@ func TestAppendRefuses(t *testing.T) {
 func TestLongestRecords(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, ledger.Config{Dir: dir, CheckpointEvery: time.Hour}.SmallLimits())
-	noise := rand.NewChaCha8([32]byte{})
+	d := newDice(1)
 	line := func(seq uint64) []byte {
-		raw := make([]byte, 32_000)
-		_, _ = noise.Read(raw)
+		raw := d.noise(32_000)
 		r := ledger.Record{Seq: seq, Kind: "k", Data: fmt.Appendf(nil, `{"a":"%x"}`, raw)}
 		b := r.AppendLine(nil)
 		pad := strings.Repeat("y", ledger.MaxLine-len(b))

@@ -122,9 +122,9 @@ func (f *found) readTails(c Config) (first uint64, lines [][]byte, err error) {
 			}
 			first, lines, end = n, nil, n
 		}
-		same := min(int(end-n), len(scan.lines)) //nolint:gosec // not negative
+		same := min(int(end-n), len(scan.lines))
 		for k, line := range scan.lines[:same] {
-			if at := n - first + uint64(k); !bytes.Equal(lines[at], line) { //nolint:gosec // an index is never negative
+			if at := n - first + uint64(k); !bytes.Equal(lines[at], line) {
 				return 0, nil, &DamageError{File: name, From: first + at, To: first + at + 1, Msg: "the tail file before it has another record"}
 			}
 		}
@@ -183,7 +183,7 @@ func (f *found) readSealed(c Config, bundles uint64) error {
 		}
 		f.sealed.packs = append(f.sealed.packs, foot.root)
 	}
-	return f.readOpenPack(c, int(bundles%packBundles)) //nolint:gosec // below 256
+	return f.readOpenPack(c, int(bundles%packBundles))
 }
 
 // readOpenPack reads the heads of the first n chunks of the pack that grows.

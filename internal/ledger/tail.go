@@ -44,9 +44,9 @@ func encodeBlock(first uint64, lines [][]byte) (block []byte, inside [][]byte) {
 		n += 2 + len(l)
 	}
 	b := append(make([]byte, 0, n), blockMark...)
-	b = be.AppendUint32(b, uint32(n-blockHead)) //nolint:gosec // at most maxBlock
+	b = be.AppendUint32(b, uint32(n-blockHead))
 	b = be.AppendUint64(b, first)
-	b = be.AppendUint32(b, uint32(len(lines))) //nolint:gosec // each takes two bytes of maxBlock at least
+	b = be.AppendUint32(b, uint32(len(lines)))
 	b = append(b, 0, 0, 0, 0)
 	inside = make([][]byte, len(lines))
 	for i, l := range lines {

@@ -94,7 +94,7 @@ func (s state) has(t tileName) bool {
 		return false // would take 2^64 records
 	}
 	hashes := s.size() >> (tileLevel * t.level)
-	return t.n <= hashes/tileWidth && t.n*tileWidth+uint64(t.width) <= hashes //nolint:gosec // at most 256
+	return t.n <= hashes/tileWidth && t.n*tileWidth+uint64(t.width) <= hashes
 }
 
 // entries is a bundle in the form of C2SP tlog-tiles, or the beginning of one.
@@ -130,7 +130,7 @@ func (r *packReader) tile(s state, level int, n uint64, width int) ([]byte, erro
 		return b.tile[:width*merkle.HashSize], nil
 	}
 	b := make([]byte, 0, width*merkle.HashSize)
-	for i := range uint64(width) { //nolint:gosec // at most 256
+	for i := range uint64(width) {
 		h, err := r.hash(s, level, n*tileWidth+i)
 		if err != nil {
 			return nil, err
@@ -166,7 +166,7 @@ func (r *packReader) hash(s state, level int, i uint64) (merkle.Hash, error) {
 	below := make([]merkle.Hash, tileWidth)
 	for k := range below {
 		var err error
-		if below[k], err = r.hash(s, level-1, i*tileWidth+uint64(k)); err != nil { //nolint:gosec // an index is never negative
+		if below[k], err = r.hash(s, level-1, i*tileWidth+uint64(k)); err != nil {
 			return merkle.Hash{}, err
 		}
 	}
@@ -190,7 +190,7 @@ func (r treeReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	for i, t := range tiles {
 		var err error
-		if data[i], err = r.packs.tile(r.s, t.L, uint64(t.N), t.W); err != nil { //nolint:gosec // never negative
+		if data[i], err = r.packs.tile(r.s, t.L, uint64(t.N), t.W); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ func (r treeReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 // rootAt is the root that the tree had when it had that size.
 func (r *packReader) rootAt(s state, size uint64) (merkle.Hash, error) {
 	tr := treeReader{r, s}
-	h, err := tlog.TreeHash(int64(size), tlog.HashReaderFunc(func(at []int64) ([]tlog.Hash, error) { //nolint:gosec // sizes stay below 2^63
+	h, err := tlog.TreeHash(int64(size), tlog.HashReaderFunc(func(at []int64) ([]tlog.Hash, error) {
 		hashes := make([]tlog.Hash, len(at))
 		for i, index := range at {
 			t := tlog.TileForIndex(tileLevel, index)

@@ -203,7 +203,7 @@ func (v *verifier) chunk(file File, at int64) (ref chunkRef, size int64, out has
 	out.leaves = leafHashes(bun.lines)
 	for i, leaf := range out.leaves {
 		if leaf != merkle.Hash(bun.tile[i*merkle.HashSize:]) {
-			n := seq + uint64(i) //nolint:gosec // an index is never negative
+			n := seq + uint64(i)
 			return ref, 0, out, &DamageError{From: n, To: n + 1, Msg: "the record and its leaf hash do not agree"}
 		}
 	}
