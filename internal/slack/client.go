@@ -353,9 +353,11 @@ func libText(t *textObj) *slackgo.TextBlockObject {
 	return &slackgo.TextBlockObject{Type: t.Type, Text: t.Text}
 }
 
-// noSecrets checks what New is given, without quoting it.
-func noSecrets(mode string, bot, signing, app secret.String) error {
+// checkSecrets checks what New is given, without quoting it.
+func checkSecrets(mode string, bot, signing, app secret.String) error {
 	switch {
+	case mode != ModeHTTP && mode != ModeSocket:
+		return fmt.Errorf("slack: unknown mode %q", mode)
 	case !strings.HasPrefix(bot.Reveal(), "xoxb-"):
 		return fmt.Errorf("slack: the bot token does not begin with xoxb-")
 	case mode == ModeHTTP && signing.IsZero():

@@ -160,7 +160,7 @@ func TestSeenForgetsInTime(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	key := secret.New("8f742231b10e8888abcd99yyyzzz85a5")
 	now := time.Unix(1_732_262_400, 0)
-	for _, file := range []string{"interactive-components__BlockActionPayload.json", "views__ViewSubmissionPayload.json", "interactive.view_submission__interactions-82.json"} {
+	for _, file := range []string{"views__ViewSubmissionPayload.json", "interactive.view_submission__interactions-82.json"} {
 		b, err := os.ReadFile(filepath.Join("testdata/payload", file))
 		if err != nil {
 			f.Fatal(err)

@@ -109,12 +109,14 @@ var followable = regexp.MustCompile(`(?i)\b(https?|ftps?)://`)
 // FuzzRender: whatever a message says, Slack takes it, and nothing in it is a
 // mention, a link or a broadcast.
 func FuzzRender(f *testing.F) {
-	accepts := strict(f)
-	f.Add("Impossible travel", "from http://evil.example/a.b?c to https://bank.example", "Source IP", "10.0.0.1", "Contain", "because", 3, 2)
-	f.Add("<!channel> &amp; <@U123>", strings.Repeat("long <text> ", 2000), "*name*", "a|b>c", "|>", "\u202Eexe.fdp", 100, 70)
-	f.Add("", "", "", "", "", "", 0, 0)
-	f.Add("\x00\xff", "```<http://x|y>```", "\n", strings.Repeat("\U0001F600", 2000), strings.Repeat("&", 80), "www.evil.example", 26, 11)
-	f.Fuzz(func(t *testing.T, title, text, name, value, label, reason string, answers, fields int) {
+	f.Add("Impossible travel", "from http://evil.example/a.b?c to https://bank.example", "Source IP", "10.0.0.1", "Contain", "because", 3, 2, 1)
+	f.Add("<!channel> &amp; <@U123>", "long <text> ", "*name*", "a|b>c", "|>", "\u202Eexe.fdp", 100, 70, 2000)
+	f.Add("", "", "", "", "", "", 0, 0, 0)
+	f.Add("\x00\xff", "```<http://x|y>```", "\n", "\U0001F600", "&", "www.evil.example", 26, 11, 1100)
+	f.Fuzz(func(t *testing.T, title, text, name, value, label, reason string, answers, fields, times int) {
+		accepts := strict(t)
+		n := int(uint(times) % 2100)
+		text, value, label = strings.Repeat(text, n), strings.Repeat(value, n), strings.Repeat(label, n/10)
 		m := Message{Key: "ask/1", Kind: Question, Content: Content{
 			Title: title, Text: text, Context: []string{name, value}, Status: value,
 			Links: []Link{{label, "https://beffroi.example/case/7"}, {label, text}},
@@ -125,12 +127,9 @@ func FuzzRender(f *testing.F) {
 		for range uint(fields) % 120 {
 			m.Content.Fields = append(m.Content.Fields, Field{name, value})
 		}
-		for _, kind := range []Kind{Question, Reminder, Notice} {
-			for _, result := range []*Result{nil, {Ending: Answered, Answer: label, By: name, Reason: reason, Via: text}} {
-				m.Kind, m.Content.Result = kind, result
-				harmless(t, render(m, []string{"U024BE7LH", value}), accepts)
-			}
-		}
+		harmless(t, render(m, []string{"U024BE7LH", value}), accepts)
+		m.Kind, m.Content.Result = Reminder, &Result{Ending: Answered, Answer: label, By: name, Reason: reason, Via: text}
+		harmless(t, render(m, nil), accepts)
 		v, err := reasonView(Form{title, text, label}, reasonMeta{Token: "t", Channel: "C1", TS: "1.2"})
 		if err != nil {
 			t.Fatal(err)

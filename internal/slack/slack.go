@@ -64,7 +64,7 @@ func New(c Config) (*Slack, error) {
 		return nil, errors.New("slack: config lacks Outbox, Desk or Log")
 	}
 	c.Mode = cmp.Or(c.Mode, ModeHTTP)
-	if err := noSecrets(c.Mode, c.BotToken, c.SigningSecret, c.AppToken); err != nil {
+	if err := checkSecrets(c.Mode, c.BotToken, c.SigningSecret, c.AppToken); err != nil {
 		return nil, err
 	}
 	c.Burst = cmp.Or(c.Burst, 10)

@@ -29,7 +29,8 @@ func units(s string) int {
 // is cut to max units, never inside an escape.
 func shown(s string, maxUnits int) string {
 	var b strings.Builder
-	n, cut, cutAt := 0, false, 0
+	s, cut := head(s, 2*maxUnits+16) // more than can be shown
+	n, cutAt := 0, 0
 	for _, r := range defang(strings.ToValidUTF8(s, "\uFFFD")) {
 		e := escapeRune(r)
 		l := units(e)
@@ -46,6 +47,19 @@ func shown(s string, maxUnits int) string {
 		return b.String()
 	}
 	return b.String()[:cutAt] + ellipsis
+}
+
+// head returns the first n runes of s, and whether there are more.
+func head(s string, n int) (string, bool) {
+	if len(s) <= n {
+		return s, false
+	}
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i], true
+		}
+	}
+	return s, false
 }
 
 func escapeRune(r rune) string {

@@ -125,7 +125,7 @@ func readArgs(rw http.ResponseWriter, r *http.Request) (args, string, error) {
 	switch t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t {
 	case "application/json":
 		var o map[string]json.RawMessage
-		if json.Unmarshal(body, &o) != nil {
+		if len(body) > 0 && json.Unmarshal(body, &o) != nil {
 			return nil, "", no("invalid_json")
 		}
 		for k, v := range o {

@@ -60,10 +60,11 @@ func (w *Workspace) serveSocket(rw http.ResponseWriter, r *http.Request) {
 }
 
 // Disconnect asks all open sockets to reconnect, as Slack does from time to
-// time.
+// time, and sends them nothing more.
 func (w *Workspace) Disconnect() error {
 	w.mu.Lock()
-	all := slices.Clone(w.sockets)
+	all := w.sockets
+	w.sockets = nil
 	w.mu.Unlock()
 	var errs []error
 	for _, s := range all {
