@@ -17,7 +17,7 @@ func (x *exec) retried(e Event) error {
 		return errs.E(errs.Conflict, "the run has not ended")
 	case s.status != RunFailed && s.status != WasCancelled:
 		return errs.E(errs.Conflict, "the run is %s: only one that failed or was cancelled can be retried", s.status)
-	case len(s.root.results) == 0 && s.visits == 0:
+	case !s.began:
 		return errs.E(errs.Conflict, "the run never began: start another one")
 	}
 	way, err := x.way(e.Step)
@@ -50,7 +50,10 @@ func (x *exec) way(name string) ([]*step, error) {
 	if name != "" {
 		st = x.p.byName[stepName(name)]
 	}
-	if st == nil {
+	switch {
+	case st == nil && name == "":
+		return nil, errs.E(errs.Invalid, "no step has failed: name the one to begin at")
+	case st == nil:
 		return nil, errs.Hint(errs.Invalid, errs.Suggest(name, sortedKeys(x.p.byName)), "%s has no step %q", x.p.Name, clip(name))
 	}
 	if from(st).root() == 1 {

@@ -86,7 +86,6 @@ func caseOf(v any) string {
 // eachBody runs its steps for each item of a list, some at a time.
 type eachBody struct {
 	composite
-	as       string
 	list     *program // one of list and items
 	items    *tree
 	collect  *program
@@ -125,7 +124,7 @@ func (b *eachBody) begin(x *exec, t *task) outcome {
 	if b.collect != nil {
 		st.results = make([]any, len(items))
 	}
-	t.local = st
+	t.each = st
 	return b.fill(x, t, st)
 }
 
@@ -173,9 +172,8 @@ func (b *eachBody) finished(x *exec, t *task, st *eachState, bl *block, o outcom
 }
 
 func (b *eachBody) next(x *exec, t *task, bl *block, o outcome) outcome {
-	st := t.local.(*eachState) //nolint:errcheck // begin has put it there
-	b.finished(x, t, st, bl, o)
-	return b.fill(x, t, st)
+	b.finished(x, t, t.each, bl, o)
+	return b.fill(x, t, t.each)
 }
 
 // parallelBody runs all its branches at the same time.
@@ -189,7 +187,7 @@ type parallelState struct {
 
 func (parallelBody) begin(x *exec, t *task) outcome {
 	st := &parallelState{running: len(t.step.blocks)}
-	t.local = st
+	t.fork = st
 	for i, steps := range t.step.blocks {
 		o := x.run(x.block(t, steps, i, t.block.frame))
 		if o.progress == waiting {
@@ -206,7 +204,7 @@ func (parallelBody) begin(x *exec, t *task) outcome {
 }
 
 func (parallelBody) next(x *exec, t *task, _ *block, o outcome) outcome {
-	st := t.local.(*parallelState) //nolint:errcheck // begin has put it there
+	st := t.fork
 	if o = st.finished(x, t, o); o.progress == failed {
 		return o
 	}

@@ -71,7 +71,7 @@ func Compile(d document.Document, in document.Set, cat Catalog) (*Playbook, erro
 		varNames: map[string]bool{}, envs: map[string]*expr.Env{},
 	}
 	if err := d.Decode(&c.spec); err != nil {
-		return nil, err //nolint:wrapcheck // issues name their file
+		return nil, err
 	}
 	p := &Playbook{Name: d.Name, Title: d.Title, Version: d.Version, byName: map[string]*step{}}
 	p.steps = c.declare(c.spec.Steps, "steps", nil, 0, 1)

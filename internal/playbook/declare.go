@@ -59,6 +59,11 @@ func (c *compiler) identify(s *step) {
 		s.kind = kinds[0]
 	}
 	s.id, s.name = sp.ID, sp.ID
+	if s.kind == kindEach {
+		if s.as = sp.As; s.as == "" {
+			s.as = "item"
+		}
+	}
 	if s.id == "" {
 		c.unnamed[s.kind]++
 		s.name = fmt.Sprintf("%s-%d", s.kind, c.unnamed[s.kind])
@@ -94,14 +99,6 @@ func (sp *stepSpec) kinds() []kind {
 		}
 	}
 	return list
-}
-
-// as is the name of the item of an each.
-func (sp *stepSpec) as() string {
-	if sp.As == "" {
-		return "item"
-	}
-	return sp.As
 }
 
 // declareBlocks declares the steps inside a step, and refuses keys that do not

@@ -2,7 +2,6 @@ package playbook
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 )
 
@@ -44,9 +43,10 @@ type task struct {
 	attempt int
 	mark    int // number of the attempt in ids
 	timer   bool
-	err     *Error // what on_error is about
-	entry   int    // in the trace, from 1; 0: none
-	local   any    // what the body keeps between events
+	err     *Error         // what on_error is about
+	entry   int            // in the trace, from 1; 0: none
+	each    *eachState     // what an each keeps between events
+	fork    *parallelState // what a parallel keeps
 }
 
 // run goes on with a block until a step waits, fails or the block ends.
@@ -70,9 +70,7 @@ func (x *exec) climb(b *block, o outcome) {
 			return
 		}
 		t := b.owner
-		if b.handler {
-			o = x.handled(t, o)
-		} else {
+		if !b.handler { // what comes of on_error comes of its step
 			o = x.settle(t, t.step.body.next(x, t, b, o))
 		}
 		if b = t.block; o.progress == done {
@@ -122,7 +120,6 @@ func (x *exec) attempt(t *task) outcome {
 	if t.attempt > 1 {
 		t.block.frame.clear(t.step.slot, t.step.end)
 	}
-	t.local = nil
 	x.begun(t)
 	o := t.step.body.begin(x, t)
 	if o.progress == waiting && t.step.timeout > 0 {
@@ -172,22 +169,13 @@ func (x *exec) failed(t *task, err *Error) outcome {
 		t.err = err
 		b := x.block(t, s.handler, -1, t.block.frame)
 		b.handler = true
-		return x.handled(t, x.run(b))
+		return x.run(b)
 	case onErrorStop:
 	}
 	if x.s.broken == nil {
 		x.s.broken = s
 	}
 	return fail(err)
-}
-
-// handled decides what the steps of on_error mean for their step: it has
-// failed, but the run goes on, unless they fail as well.
-func (x *exec) handled(t *task, o outcome) outcome {
-	if o.progress == done {
-		return ok(nil)
-	}
-	return o
 }
 
 // handledAbove reports whether a failure of t would be caught by t or by a
@@ -226,85 +214,6 @@ func (x *exec) key(t *task) string {
 	return x.s.init.Run + "/" + t.block.keyPrefix + t.step.name
 }
 
-// open gives a command whose event the task waits for.
-func (x *exec) open(t *task, r role, c Command) {
-	s := x.s
-	s.open = append(s.open, &action{id: actionID(c), task: t, role: r, since: s.at, command: c})
-	x.cmds = append(x.cmds, c)
-}
-
-func actionID(c Command) string {
-	switch c := c.(type) {
-	case Call:
-		return c.Action
-	case Ask:
-		return c.Action
-	case Wait:
-		return c.Action
-	case Await:
-		return c.Action
-	case Play:
-		return c.Action
-	}
-	panic("internal error: not an action")
-}
-
-// wait opens an action of a body and lets the task wait for it.
-func (x *exec) wait(t *task, c Command) outcome {
-	x.s.actions++
-	if most := maxActions + x.spare(); x.s.actions > most {
-		return fail(limit("the run has more than %d actions", most))
-	}
-	x.open(t, roleBody, c)
-	x.parked(t)
-	return outcome{progress: waiting}
-}
-
-// stopTimer withdraws the watch over an attempt that has ended.
-func (x *exec) stopTimer(t *task) {
-	if !t.timer {
-		return
-	}
-	t.timer = false
-	for i, a := range x.s.open {
-		if a.task == t && a.role == roleTimeout {
-			x.s.open = slices.Delete(x.s.open, i, i+1)
-			x.cmds = append(x.cmds, Withdraw{Action: a.id})
-			return
-		}
-	}
-}
-
-// withdraw takes back all that is open in a task, or in the whole run.
-func (x *exec) withdraw(in *task) {
-	keep := x.s.open[:0]
-	for _, a := range x.s.open {
-		if in != nil && !a.task.within(in) {
-			keep = append(keep, a)
-			continue
-		}
-		x.cmds = append(x.cmds, Withdraw{Action: a.id})
-		for t := a.task; t != nil && t != in; t = t.block.owner {
-			t.timer = false
-			x.ran(t, TraceWithdrawn, nil, nil)
-		}
-	}
-	clear(x.s.open[len(keep):])
-	x.s.open = keep
-	if in != nil {
-		in.timer = false
-	}
-}
-
-func (t *task) within(in *task) bool {
-	for ; t != nil; t = t.block.owner {
-		if t == in {
-			return true
-		}
-	}
-	return false
-}
-
 // ended goes on when one of the outermost blocks has ended.
 func (x *exec) ended(o outcome) {
 	s := x.s
@@ -312,15 +221,14 @@ func (x *exec) ended(o outcome) {
 	if o.progress == failed {
 		f = Finish{Status: RunFailed, Error: o.err}
 	}
-	switch {
-	case s.phase == inFinally:
-		if o.progress == failed && (s.ending.Status == OK || s.ending.Status == Stopped) {
-			s.ending = f
-		}
-		x.finish()
-	default:
+	if s.phase == inSteps {
 		x.end(f)
+		return
 	}
+	if o.progress == failed && (s.ending.Status == OK || s.ending.Status == Stopped) {
+		s.ending = f
+	}
+	x.finish()
 }
 
 // end has the run end so, after finally.

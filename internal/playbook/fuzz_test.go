@@ -3,13 +3,17 @@ package playbook
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"beffroi.dev/internal/document"
+	"beffroi.dev/internal/errs"
 )
 
 // FuzzRun plays arbitrary events on generated playbooks and checks, after each
@@ -26,22 +30,24 @@ func FuzzRun(f *testing.F) {
 	for _, d := range parse(f, "child.yaml", "kind: playbook\nname: child\nsteps: [ { call: intel.ip } ]\n") {
 		set[d.ID] = d
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		g := &generator{data: data}
-		src := g.playbook(t)
-		docs, err := document.Parse("generated.json", src)
-		if err != nil {
-			t.Fatalf("parse: %v\n%s", err, src)
-		}
-		p, err := Compile(docs[0], set, testCatalog)
-		if err != nil {
-			t.Fatalf("compile: %v\n%s", err, src)
-		}
-		m := newModel(t, p)
-		for range 150 {
-			m.play(g.event(m.a.Open()))
-		}
-	})
+	f.Fuzz(func(t *testing.T, data []byte) { playAnything(t, set, data) })
+}
+
+func playAnything(t *testing.T, set document.Set, data []byte) {
+	g := &generator{data: data}
+	src := g.playbook(t)
+	docs, err := document.Parse("generated.json", src)
+	if err != nil {
+		t.Fatalf("parse: %v\n%s", err, src)
+	}
+	p, err := Compile(docs[0], set, testCatalog)
+	if err != nil {
+		t.Fatalf("compile: %v\n%s", err, src)
+	}
+	m := newModel(t, p)
+	for range 150 {
+		m.play(g.event(m.a.Open()))
+	}
 }
 
 // model follows a run by its commands alone. It plays all events on two runs,
@@ -316,4 +322,45 @@ func (g *generator) event(open []OpenAction) Event {
 		e.Error = []*Error{nil, {Kind: HTTP, Status: 503}, {Kind: Denied}, {Kind: Timeout, RetryAfter: time.Hour}}[g.n(4)]
 	}
 	return e
+}
+
+// FuzzCompile compiles arbitrary documents: what is wrong with them is issues,
+// and what compiles can be run.
+func FuzzCompile(f *testing.F) {
+	files, err := filepath.Glob("testdata/*/*.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, part := range a.Files {
+			if strings.HasSuffix(part.Name, ".yaml") {
+				f.Add(part.Data)
+			}
+		}
+	}
+	set := testSet(f)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		docs, err := document.Parse("x.yaml", src)
+		if err != nil {
+			return
+		}
+		for _, d := range docs {
+			p, err := Compile(d, set, testCatalog)
+			if err != nil {
+				if _, ok := err.(errs.Issues); !ok { //nolint:errorlint // document.Plan wants them bare
+					t.Fatalf("not issues: %v", err)
+				}
+				continue
+			}
+			p.Test()
+			Simulate(p, Init{}, Given{Assume: true}, start)
+			if yes, why, err := p.Matches(nil, nil, start); yes && err != nil {
+				t.Fatalf("matches, and fails: %v %v", why, err)
+			}
+		}
+	})
 }

@@ -12,7 +12,7 @@ import (
 // Init is what a run starts with.
 type Init struct {
 	Run       string         // id: run/1043
-	Trigger   map[string]any // what started it: kind, and what came with it
+	Trigger   map[string]any // what started it: kind, and name and data of a webhook, due of a schedule, record
 	Alert     map[string]any
 	Case      map[string]any
 	Inputs    map[string]any
@@ -41,6 +41,7 @@ type state struct {
 	vars map[string]any // replaced whole by each set
 	open []*action      // in the order in which they were opened
 
+	began           bool // its inputs were right
 	actions, visits int
 
 	// Attempts are numbered from 1; after a Retried event from above any
@@ -128,6 +129,7 @@ func Start(p *Playbook, init Init, at time.Time) (Run, []Command) {
 		x.end(Finish{Status: RunFailed, Error: &Error{Kind: Invalid, Message: strings.ReplaceAll(err.Error(), "\n", "; ")}})
 		return Run{s}, x.cmds
 	}
+	s.began = true
 	b := &block{steps: p.steps, frame: s.root}
 	x.climb(b, x.run(b))
 	return Run{s}, x.cmds
@@ -224,7 +226,8 @@ func fits(a *action, e *Event) error {
 	return nil
 }
 
-// cancelled ends the run at a person's wish: at once when it is in finally.
+// cancelled ends the run at a person's wish: at once when it is in finally. A
+// run that had failed by then stays so.
 func (x *exec) cancelled(e Event) {
 	s := x.s
 	if len(s.open) > 0 && s.broken == nil {
@@ -235,7 +238,9 @@ func (x *exec) cancelled(e Event) {
 	if message == "" && e.By != "" {
 		message = "by " + e.By
 	}
-	s.ending = Finish{Status: WasCancelled, Message: message}
+	if s.ending.Status != RunFailed {
+		s.ending = Finish{Status: WasCancelled, Message: message}
+	}
 	if s.phase == inFinally {
 		x.finish()
 		return

@@ -136,10 +136,10 @@ func newScenario(t *testing.T, a *txtar.Archive, out *bytes.Buffer) *scenario {
 			s.p = compile(t, string(f.Data))
 		case "init.json":
 			v, err := expr.FromJSON(f.Data)
-			if err != nil {
-				t.Fatal(err)
+			m, ok := v.(map[string]any)
+			if err != nil || !ok {
+				t.Fatalf("%v %v", v, err)
 			}
-			m := v.(map[string]any)
 			init.Alert, _ = m["alert"].(map[string]any)
 			init.Case, _ = m["case"].(map[string]any)
 			init.Inputs, _ = m["inputs"].(map[string]any)
@@ -213,9 +213,9 @@ func (s *scenario) event(text string) Event {
 			s.t.Fatalf("%s: %v", text, err)
 		}
 	case Ended:
-		m := v.(map[string]any)
-		e.Result, e.Run = m["output"], "run/8"
-		e.Status = Status(m["status"].(string))
+		m, _ := v.(map[string]any)
+		status, _ := m["status"].(string)
+		e.Result, e.Run, e.Status = m["output"], "run/8", Status(status)
 		if msg, ok := m["error"].(string); ok {
 			e.Error = &Error{Kind: HTTP, Message: msg}
 		}

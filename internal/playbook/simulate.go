@@ -1,8 +1,8 @@
 package playbook
 
 import (
-	"container/heap"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,15 +52,15 @@ func Simulate(p *Playbook, init Init, given Given, at time.Time) Simulation {
 	sim.run, cmds = Start(p, init, at)
 	sim.perform(cmds)
 	for sim.out.Problem == "" && sim.run.Status() == Running {
-		if sim.queue.Len() == 0 {
+		if len(sim.queue) == 0 {
 			open := sim.run.Open()
 			sim.out.Problem = fmt.Sprintf("the run waits for ever at %s", open[0].Action)
 			break
 		}
-		next := heap.Pop(&sim.queue).(pending) //nolint:errcheck // the queue holds nothing else
-		sim.now = next.event.At
+		next := sim.queue[0]
+		sim.queue, sim.now = sim.queue[1:], next.At
 		var err error
-		sim.run, cmds, err = Step(p, sim.run, next.event)
+		sim.run, cmds, err = Step(p, sim.run, next)
 		if err == nil { // what was withdrawn meanwhile is refused, as in life
 			sim.perform(cmds)
 		}
@@ -76,33 +76,8 @@ type simulator struct {
 	used  map[string]int // results taken, by key of given
 	began time.Time
 	now   time.Time
-	queue queue
-	order int
+	queue []Event // that will happen, in order
 	out   Simulation
-}
-
-// pending is an event that will happen.
-type pending struct {
-	event Event
-	order int
-}
-
-// queue is a heap of events by time, then by order.
-type queue []pending
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	if !q[i].event.At.Equal(q[j].event.At) {
-		return q[i].event.At.Before(q[j].event.At)
-	}
-	return q[i].order < q[j].order
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(pending)) } //nolint:errcheck // heap.Push gets nothing else
-func (q *queue) Pop() any {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
 }
 
 func (s *simulator) perform(cmds []Command) {
@@ -150,8 +125,13 @@ func (s *simulator) sent(action, kind, name string, input any) {
 // happen queues an event.
 func (s *simulator) happen(e Event, after time.Duration) {
 	e.At = s.now.Add(after)
-	s.order++
-	heap.Push(&s.queue, pending{e, s.order})
+	at, _ := slices.BinarySearchFunc(s.queue, e.At, func(q Event, at time.Time) int {
+		if q.At.After(at) {
+			return 1
+		}
+		return -1 // behind those of the same time
+	})
+	s.queue = slices.Insert(s.queue, at, e)
 }
 
 // reply queues what was given for an action, or what is assumed.

@@ -41,7 +41,7 @@ type concurrencySpec struct {
 
 type triggerSpec struct {
 	Alert    *string       `yaml:"alert" doc:"Expression over alert and case: each new alert for which it is true starts a run."`
-	Webhook  string        `yaml:"webhook" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" doc:"Name of the hook whose calls start a run; the call is trigger."`
+	Webhook  string        `yaml:"webhook" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" doc:"Name of the hook whose calls start a run; what was sent is trigger.data."`
 	Schedule *scheduleSpec `yaml:"schedule" doc:"Times at which a run starts."`
 	Manual   *bool         `yaml:"manual" doc:"true: people and the API may start it."`
 	Record   *recordSpec   `yaml:"record" doc:"Records of the ledger that start a run; the record is trigger.record."`

@@ -1,8 +1,6 @@
 package playbook
 
-import (
-	"time"
-)
+import "time"
 
 // kind is what a step does.
 type kind string
@@ -37,7 +35,8 @@ type step struct {
 	// around it or nil. The slots of the steps inside it follow its own.
 	region    *step
 	slot, end int
-	slots     int // of an each: size of the frames of its iterations
+	slots     int    // of an each: size of the frames of its iterations
+	as        string // of an each: name of the item
 
 	guard   *program // nil: always
 	retry   *retry

@@ -223,7 +223,7 @@ func splitAnd(src string) []string {
 // closingQuote returns where a simple string that begins at i ends, or -1.
 func closingQuote(src string, i int) int {
 	q := src[i]
-	if strings.HasPrefix(src[i:], strings.Repeat(string(q), 3)) {
+	if strings.HasPrefix(src[i:], strings.Repeat(string(q), 3)) || i > 0 && strings.IndexByte("rRbB", src[i-1]) >= 0 {
 		return -1
 	}
 	for j := i + 1; j < len(src); j++ {
@@ -240,7 +240,7 @@ func closingQuote(src string, i int) int {
 // startText compiles a text that is evaluated before the run begins.
 func (c *compiler) startText(path, src string) *text {
 	t := c.text(path, src, view{nil, 0, -1})
-	if t != nil && t.needs != nil && (t.needs.vars || t.needs.run || len(t.needs.steps) > 0) {
+	if t != nil && t.needs != nil && (t.vars || t.run || len(t.steps) > 0) {
 		c.issue(path, "the run has not begun: only alert, case, inputs, trigger and now are known")
 	}
 	return t
@@ -268,7 +268,7 @@ func (p *Playbook) Slot(init Init, at time.Time) (Slot, bool, error) {
 	}
 	inputs, err := p.CheckInputs(init.Inputs)
 	if err != nil {
-		return Slot{}, true, err //nolint:wrapcheck // issues name their fields
+		return Slot{}, true, err
 	}
 	init.Inputs = inputs
 	x := &exec{p: p, s: &state{init: init, started: at, at: at, root: &frame{}}}

@@ -55,7 +55,7 @@ func (x *exec) values(n *needs, t *task) map[string]any {
 func (x *exec) localValues(n *needs, b *block, m map[string]any) {
 	for _, each := range n.items {
 		f := b.frame.of(each)
-		m[each.body.(*eachBody).as] = f.item
+		m[each.as] = f.item
 	}
 	if n.index {
 		m["index"] = int64(b.frame.index)
