@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed sources objectives demo
+//go:embed sources objectives playbooks demo
 var files embed.FS
 
 // Sources returns the documents of kind source, *.yaml at the top, and the
@@ -23,6 +23,13 @@ func Sources() fs.FS { return sub("sources") }
 
 // Objectives returns the documents of kind objective.
 func Objectives() fs.FS { return sub("objectives") }
+
+// Playbooks returns the documents of kind playbook.
+func Playbooks() fs.FS { return sub("playbooks") }
+
+// DemoDocuments returns the people, the workspace and the connections of the
+// demo, with {{SLACK}} and {{TOOLS}} for addresses that are known when it runs.
+func DemoDocuments() fs.FS { return sub("demo/documents") }
 
 // A DemoAlert is one call of a tool in the story that the demo tells.
 type DemoAlert struct {

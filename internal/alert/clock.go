@@ -18,29 +18,32 @@ var layouts = []string{
 	"2006-01-02 15:04:05.999999999 Z0700 MST",
 	"2006-01-02 15:04:05 MST",
 	"2006-01-02T15:04Z07:00",
-	"01/02/2006 15:04:05",
-	"01/02/2006 3:04:05 PM",
+	"1/2/2006 15:04:05",
+	"1/2/2006 3:04:05 PM",
 	"Jan _2, 2006 15:04:05",
 	time.RFC1123Z,
 	time.RFC1123,
 	time.UnixDate,
 	time.ANSIC,
 	"2006.01.02 15:04:05",
+	"2006/01/02 15:04:05 MST",
+	"2006/01/02 15:04:05",
 	time.DateOnly,
 }
 
 // parseTime reads what products call a time: text in one of the layouts, or a
 // number of seconds, milliseconds, microseconds or nanoseconds since 1970,
-// which of them is told by its size.
+// which of them is told by its size. Zero stands for what is written when
+// there is none, such as 1970 or the year 1.
 func parseTime(v any) (time.Time, bool) {
 	switch v := v.(type) {
 	case time.Time:
-		return v.UTC(), !v.IsZero()
+		return v.UTC(), true
 	case int64:
 		return epoch(v)
 	case float64:
 		if v < 1e11 {
-			return plausible(time.UnixMicro(int64(v * 1e6)))
+			return set(time.UnixMicro(int64(v * 1e6)))
 		}
 		return epoch(int64(v))
 	case string:
@@ -61,7 +64,7 @@ func parseTimeText(s string) (time.Time, bool) {
 	}
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
-			return plausible(t)
+			return set(t)
 		}
 	}
 	return time.Time{}, false
@@ -72,17 +75,19 @@ func parseTimeText(s string) (time.Time, bool) {
 func epoch(n int64) (time.Time, bool) {
 	switch {
 	case n < 1e11:
-		return plausible(time.Unix(n, 0))
+		return set(time.Unix(n, 0))
 	case n < 1e14:
-		return plausible(time.UnixMilli(n))
+		return set(time.UnixMilli(n))
 	case n < 1e17:
-		return plausible(time.UnixMicro(n))
+		return set(time.UnixMicro(n))
 	}
-	return plausible(time.Unix(0, n))
+	return set(time.Unix(0, n))
 }
 
-// plausible refuses what no event bears: 1970 and before mean "not set".
-func plausible(t time.Time) (time.Time, bool) {
-	t = t.UTC()
-	return t, t.Year() > 1970 && t.Year() < 10000
+// set returns the zero time for what no event bears.
+func set(t time.Time) (time.Time, bool) {
+	if t = t.UTC(); t.Year() <= 1970 || t.Year() >= 10000 {
+		return time.Time{}, true
+	}
+	return t, true
 }

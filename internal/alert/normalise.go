@@ -69,11 +69,14 @@ func (n *normaliser) one(path string, a *attribute, v any) any {
 	case "float_t":
 		return n.float(path, v)
 	case "timestamp_t":
-		if t, ok := parseTime(v); ok {
-			return t.UnixMilli()
+		t, ok := parseTime(v)
+		if !ok {
+			n.problem(path, "is no time")
 		}
-		n.problem(path, "is no time")
-		return nil
+		if t.IsZero() {
+			return nil
+		}
+		return t.UnixMilli()
 	}
 	return n.text(path, a, v)
 }
@@ -122,8 +125,12 @@ func (n *normaliser) complete(path string, o *object, m map[string]any) any {
 		return nil // a device of which only the type is known, a user without a name
 	}
 	for _, key := range o.required {
-		if _, ok := m[key]; !ok {
-			m[key] = int64(0)
+		if _, ok := m[key]; ok {
+			continue
+		}
+		m[key] = int64(0)
+		if o.Attributes[key].Array {
+			m[key] = []any{int64(0)}
 		}
 	}
 	for _, key := range o.siblings {
@@ -242,7 +249,7 @@ func empty(v any) bool {
 // placeholder says that a name is what products write when they have none.
 func placeholder(s string) bool {
 	switch strings.ToLower(s) {
-	case "", "-", "--", "n/a", "na", "none", "null", "nil", "unknown", "<unknown>", "undefined", "(none)", "not available":
+	case "", "-", "--", "?", "n/a", "na", "none", "null", "nil", "unknown", "<unknown>", "undefined", "(none)", "not available":
 		return true
 	}
 	return false

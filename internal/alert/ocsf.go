@@ -86,7 +86,7 @@ func (o *object) link(s *schema, name string) {
 			}
 			a.captions[id], a.ids[strings.ToLower(caption)] = caption, id
 		}
-		if _, unknown := a.captions[0]; unknown && a.Required && !a.Array {
+		if _, unknown := a.captions[0]; unknown && a.Required {
 			o.required = append(o.required, key)
 		}
 		if a.captions != nil && a.Sibling != "" && !a.Array {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"beffroi.dev/internal/document"
@@ -60,12 +61,13 @@ const (
 // SourceKind is the kind of document that describes a source. The tests of a
 // document find their event files in events, which may be nil.
 func SourceKind(events fs.FS) document.Kind {
+	var compiled memory
 	return document.Kind{
 		Name: "source", Title: "Alert source",
 		Doc:  "Takes what a tool sends to /hooks/NAME and makes alerts of it.",
 		Spec: SourceSpec{},
 		Compile: func(d document.Document, _ document.Set) (any, error) {
-			return CompileSource(d, events)
+			return compiled.source(d, events)
 		},
 		Test: func(compiled any, _ document.Set) []document.TestResult {
 			s, ok := compiled.(*Source)
@@ -75,6 +77,34 @@ func SourceKind(events fs.FS) document.Kind {
 			return s.test()
 		},
 	}
+}
+
+// A memory keeps compiled sources, since each plan compiles the whole set and
+// most of it is as it was. What a document means depends on its text alone.
+type memory struct {
+	mu   sync.Mutex
+	kept map[string]*Source // by version and place; guarded by mu
+}
+
+// maxKept bounds what stays in memory; beyond it all is compiled anew.
+const maxKept = 500
+
+func (m *memory) source(d document.Document, events fs.FS) (*Source, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := fmt.Sprintf("%s %s:%d", d.Version, d.File, d.Line)
+	if s := m.kept[key]; s != nil {
+		return s, nil
+	}
+	s, err := CompileSource(d, events)
+	if err != nil {
+		return nil, err
+	}
+	if m.kept == nil || len(m.kept) >= maxKept {
+		m.kept = map[string]*Source{}
+	}
+	m.kept[key] = s
+	return s, nil
 }
 
 // CompileSource checks a document of kind source. Errors are [errs.Issues].
@@ -156,8 +186,8 @@ func (c *compiler) environment(s *Source) {
 		panic("internal error: " + err.Error())
 	}
 	c.env = env
-	if c.spec.Batch != "" {
-		s.batch = c.expression("batch", c.spec.Batch)
+	if c.spec.Batch != nil {
+		s.batch = c.tree("batch", scalarAttribute(), c.spec.Batch)
 	}
 	for _, name := range sortedKeys(c.spec.Let) {
 		if c.vars[name] {

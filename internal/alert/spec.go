@@ -7,7 +7,7 @@ type SourceSpec struct {
 	Product     ProductSpec    `yaml:"product" required:"true" doc:"the product whose alerts these are, as OCSF metadata.product"`
 	Verify      VerifySpec     `yaml:"verify" required:"true" doc:"how a call to /hooks/NAME proves where it comes from"`
 	MaxSize     any            `yaml:"max_size,omitempty" doc:"largest body that is read: bytes, or text such as 256KiB; 1MiB unless said"`
-	Batch       string         `yaml:"batch,omitempty" doc:"CEL over body: the list of events in one call; unless said, or when it is not there, the body, or its elements when it is a list"`
+	Batch       any            `yaml:"batch,omitempty" doc:"CEL over body: the list of events in one call, or several of which the first that is there holds; unless said, or when it is not there, the body, or its elements when it is a list"`
 	Let         map[string]any `yaml:"let,omitempty" doc:"names for CEL expressions, for use in all others and in each other; a list is the first that is there"`
 	Accept      []string       `yaml:"accept,omitempty" doc:"CEL conditions that all must hold for an event to be an alert; other events are acknowledged and counted"`
 	Rules       []RuleSpec     `yaml:"rules,omitempty" doc:"for products that send plain events: an event is an alert when a rule fires"`
