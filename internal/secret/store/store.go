@@ -113,7 +113,7 @@ type Info struct {
 	Time  time.Time `json:"set_at"`
 }
 
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 
 // maxValue is the longest secret, in bytes: a large private key fits.
 const maxValue = 16 << 10
@@ -121,7 +121,7 @@ const maxValue = 16 << 10
 // Set seals value and keeps it under name; an older value is replaced.
 func (v *Vault) Set(ctx context.Context, name string, value secret.String, actor string) error {
 	if !nameForm.MatchString(name) {
-		return errs.E(errs.Invalid, "secret name %q: use lower case letters, digits, dots, dashes and underscores, at most 63", name)
+		return errs.E(errs.Invalid, "secret name %q: use letters, digits, dots, dashes and underscores, at most 63", name)
 	}
 	switch n := len(value.Reveal()); {
 	case n < secret.MinRedacted:
