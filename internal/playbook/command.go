@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"beffroi.dev/internal/document"
 )
 
 // A Command is what a run wants done: [Call], [Ask], [Wait], [Await], [Play],
@@ -186,6 +188,16 @@ type Span time.Duration
 
 // MarshalText writes the span without what is zero: 1h, not 1h0m0s.
 func (s Span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Span) UnmarshalText(text []byte) error {
+	d, err := document.ParseDuration(string(text))
+	if err != nil {
+		d, err = time.ParseDuration(string(text)) // under a millisecond
+	}
+	*s = Span(d)
+	return err
+}
 
 func (s Span) String() string {
 	text := time.Duration(s).String()

@@ -193,3 +193,16 @@ func heapBytes() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+func TestSpanReadsWhatItWrites(t *testing.T) {
+	for _, d := range []time.Duration{0, time.Microsecond, 1500 * time.Millisecond, time.Minute, time.Hour, 90 * time.Minute, 49*time.Hour + time.Second} {
+		b, err := json.Marshal(Span(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Span
+		if err := json.Unmarshal(b, &back); err != nil || time.Duration(back) != d {
+			t.Errorf("%s is read as %s: %v", b, back, err)
+		}
+	}
+}
