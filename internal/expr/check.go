@@ -156,6 +156,7 @@ func (c checkError) unknown(name string) *Error {
 			return c.unknownFunction(name, col)
 		case ast.StructKind:
 			return &Error{Column: col, Msg: name + "{…} makes nothing here", Hint: `write a map: {"key": value}`}
+		default:
 		}
 	}
 	err := &Error{Column: col, Msg: "unknown variable " + name}
@@ -359,14 +360,14 @@ func mismatchHint(want, got string) string {
 
 // boolHint says how to make a condition of a value of that type.
 func boolHint(typ string) string {
-	switch n := nameType(typ); {
-	case n == "text":
+	switch nameType(typ) {
+	case "text":
 		return `compare it: text != ""`
-	case n == "a whole number" || n == "a number":
+	case "a whole number", "a number":
 		return "compare it: number > 0"
-	case n == "a list" || n == "a map":
+	case "a list", "a map":
 		return "ask for its size: size(value) > 0"
-	case n == "an optional value":
+	case "an optional value":
 		return "write .orValue(false), or .hasValue()"
 	default:
 		return "compare it with something: == != < >"

@@ -55,22 +55,28 @@ func ownMatchers() []matcher {
 func celMatchers() []matcher {
 	return []matcher{
 		{"matches", "matches_text", nil, tBool, reMatch},
-		{"regex.extract", "regex_extract_string_string", nil, cel.OptionalType(tString),
+		{
+			"regex.extract", "regex_extract_string_string", nil, cel.OptionalType(tString),
 			func(re *regexp.Regexp, s string, _ []ref.Val) ref.Val {
 				if found := group(re.FindStringSubmatch(s)); found != "" {
 					return types.OptionalOf(types.String(found))
 				}
 				return types.OptionalNone
-			}},
+			},
+		},
 		{"regex.extractAll", "regex_extractAll_string_string", nil, cel.ListType(tString), reFindAll},
-		{"regex.replace", "regex_replace_string_string_string", with(tString), tString,
+		{
+			"regex.replace", "regex_replace_string_string_string", with(tString), tString,
 			func(re *regexp.Regexp, s string, more []ref.Val) ref.Val {
 				return expandAll(re, s, dollars(str(more[0])), -1)
-			}},
-		{"regex.replace", "regex_replace_string_string_string_int", with(tString, tInt), tString,
+			},
+		},
+		{
+			"regex.replace", "regex_replace_string_string_string_int", with(tString, tInt), tString,
 			func(re *regexp.Regexp, s string, more []ref.Val) ref.Val {
 				return expandAll(re, s, dollars(str(more[0])), integer(more[1]))
-			}},
+			},
+		},
 	}
 }
 

@@ -27,11 +27,11 @@ type overload struct {
 func (f function) option() cel.EnvOption {
 	opts := make([]cel.FunctionOpt, len(f.overloads))
 	for i, o := range f.overloads {
-		make := cel.Overload
+		form := cel.Overload
 		if o.member {
-			make = cel.MemberOverload
+			form = cel.MemberOverload
 		}
-		opts[i] = make(o.id, o.args, o.result, cel.FunctionBinding(func(args ...ref.Val) ref.Val {
+		opts[i] = form(o.id, o.args, o.result, cel.FunctionBinding(func(args ...ref.Val) ref.Val {
 			return o.impl(args)
 		}))
 	}

@@ -172,7 +172,7 @@ func convert(v ref.Val, plain bool) (any, error) {
 	case types.Timestamp:
 		return formatTime(v.Time), nil
 	case types.Duration:
-		return v.Duration.String(), nil
+		return v.String(), nil
 	case types.Bytes:
 		return base64.StdEncoding.EncodeToString(v), nil
 	case types.Null, nil:

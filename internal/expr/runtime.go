@@ -158,6 +158,7 @@ func chainOf(e ast.Expr) []link {
 		case "dyn", sized, inOrder:
 			return chainOf(args[0])
 		}
+	default:
 	}
 	return []link{{node: e, name: "value"}}
 }
