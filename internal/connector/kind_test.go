@@ -69,6 +69,25 @@ func TestConnectionDocuments(t *testing.T) {
 	}
 }
 
+func TestTheGuideShowsConnectionsThatWork(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/connections.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for i, part := range strings.Split(string(guide), "```") {
+		if src, ok := strings.CutPrefix(part, "yaml\n"); ok && i%2 == 1 && strings.HasPrefix(src, "kind: connection") {
+			shown++
+			if got := compile("guide", []byte(src)); !strings.Contains(got, "auth=") {
+				t.Errorf("%s\n%s", src, got)
+			}
+		}
+	}
+	if shown == 0 {
+		t.Error("the guide shows no connection")
+	}
+}
+
 func TestVersionChangesWithEverythingThatACallDependsOn(t *testing.T) {
 	a := connection(t, connector.Spec{BaseURL: "https://api.example.com"})
 	b := connection(t, connector.Spec{BaseURL: "https://api.example.com", Auth: connector.Auth{Type: connector.BearerAuth, Secret: "x"}})
