@@ -165,11 +165,24 @@ func (s *scanner) digits() error {
 	return nil
 }
 
+// plain are the bytes that stand for themselves in a string.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // text checks a string, from its opening quotation mark to its closing one.
 func (s *scanner) text() error {
 	b := s.b
 	for i := s.i + 1; i < len(b); {
-		switch c := b[i]; {
+		c := b[i]
+		if plain[c] {
+			i++
+			continue
+		}
+		switch {
 		case c == '"':
 			s.i = i + 1
 			return nil
@@ -183,8 +196,6 @@ func (s *scanner) text() error {
 		case c < ' ':
 			s.i = i
 			return s.fail("control character in a string")
-		case c < utf8.RuneSelf:
-			i++
 		default:
 			r, n := utf8.DecodeRune(b[i:])
 			if r == utf8.RuneError && n == 1 {

@@ -173,18 +173,22 @@ func (p *parser) text() span {
 		return span{}
 	}
 	p.i = s.i
-	raw := p.b[from:s.i]
-	sp := span{from: from + 1, to: s.i - 1, plain: bytes.IndexByte(raw, '\\') < 0}
-	if sp.plain {
-		return sp
-	}
-	if err := json.Unmarshal(raw, &sp.value); err != nil {
-		p.fail("a string that cannot be read")
-		return span{}
-	}
-	if !bytes.Equal(appendString(nil, sp.value), raw) {
-		p.fail("a string that is not in its canonical form")
-		return span{}
+	sp := span{from: from + 1, to: s.i - 1, plain: true}
+	if bytes.IndexByte(p.b[from:s.i], '\\') >= 0 {
+		sp.plain, sp.value = false, p.unescape(p.b[from:s.i])
 	}
 	return sp
+}
+
+// unescape reads a string with its quotation marks.
+func (p *parser) unescape(raw []byte) (value string) {
+	if err := json.Unmarshal(raw, &value); err != nil {
+		p.fail("a string that cannot be read")
+		return ""
+	}
+	if !bytes.Equal(appendString(nil, value), raw) {
+		p.fail("a string that is not in its canonical form")
+		return ""
+	}
+	return value
 }
