@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Class says why a call did not succeed, and so whether it is worth trying
-// again.
+// A Class says why a call did not succeed. Whether it is tried again is for the
+// playbook to say.
 type Class string
 
 // Classes of failure.
@@ -37,18 +37,6 @@ func (f *Failure) Error() string {
 		return f.Msg
 	}
 	return f.Msg + " (" + f.Hint + ")"
-}
-
-// Retryable reports whether the same call may succeed later.
-func (f *Failure) Retryable() bool {
-	switch f.Class {
-	case Network, Timeout, Unavailable:
-		return true
-	case HTTP:
-		return f.Status == 408 || f.Status == 425 || f.Status == 429 || f.Status >= 500 && f.Status != 501 || f.RetryAfter > 0
-	default:
-		return false
-	}
 }
 
 func invalid(hint, format string, args ...any) *Failure {

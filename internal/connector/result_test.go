@@ -2,7 +2,6 @@ package connector_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,29 +54,6 @@ func TestKeepsHeader(t *testing.T) {
 	} {
 		if connector.KeepsHeader(name) != want {
 			t.Errorf("KeepsHeader(%q) = %v", name, !want)
-		}
-	}
-}
-
-func TestRetryable(t *testing.T) {
-	for _, tt := range []struct {
-		f    connector.Failure
-		want bool
-	}{
-		{connector.Failure{Class: connector.Network}, true},
-		{connector.Failure{Class: connector.Timeout}, true},
-		{connector.Failure{Class: connector.Unavailable}, true},
-		{connector.Failure{Class: connector.HTTP, Status: 429}, true},
-		{connector.Failure{Class: connector.HTTP, Status: 503}, true},
-		{connector.Failure{Class: connector.HTTP, Status: 501}, false},
-		{connector.Failure{Class: connector.HTTP, Status: 404}, false},
-		{connector.Failure{Class: connector.HTTP, Status: 403, RetryAfter: time.Minute}, true},
-		{connector.Failure{Class: connector.Denied}, false},
-		{connector.Failure{Class: connector.Invalid}, false},
-		{connector.Failure{Class: connector.TooLarge}, false},
-	} {
-		if got := tt.f.Retryable(); got != tt.want {
-			t.Errorf("%+v: got %v", tt.f, got)
 		}
 	}
 }

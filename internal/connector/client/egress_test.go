@@ -46,7 +46,7 @@ func TestLoopbackIsDeniedUnlessNamed(t *testing.T) {
 				return
 			}
 			f := failed(t, err, connector.Denied)
-			if f.Sent || f.Retryable() || connected.Load() != before || !strings.Contains(f.Hint, "allow_private") {
+			if f.Sent || connected.Load() != before || !strings.Contains(f.Hint, "allow_private") {
 				t.Errorf("failure %+v, connected %d", f, connected.Load()-before)
 			}
 		})
@@ -75,7 +75,7 @@ func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r.call(t, c, get("/"))
-	if f := failed(t, err, connector.Network); f.Sent || !f.Retryable() {
+	if f := failed(t, err, connector.Network); f.Sent {
 		t.Errorf("failure %+v", f)
 	}
 	if proxied.Load() != 0 {
@@ -192,7 +192,7 @@ func TestAnAnswerTakesNoMoreThanItsLimit(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for _, path := range []string{"/announced", "/streamed", "/bomb"} {
 		_, err := r.call(t, c, get(path))
-		if f := failed(t, err, connector.TooLarge); !f.Sent || f.Retryable() {
+		if f := failed(t, err, connector.TooLarge); !f.Sent {
 			t.Errorf("%s: %+v", path, f)
 		}
 	}
