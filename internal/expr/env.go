@@ -9,6 +9,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/env"
+	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 )
 
@@ -92,6 +93,9 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 	for _, f := range append(guardedFunctions(), ownFunctions()...) {
 		opts = append(opts, f.option())
 	}
+	// CEL shares this error among all evaluations, and the first writes its
+	// place into it. Give it one now, so that none does.
+	types.LabelErrNode(-1, types.NoSuchOverloadErr())
 	base, err := cel.NewCustomEnv(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("build the expression language: %w", err)

@@ -121,10 +121,7 @@ var transparent = map[string]bool{
 
 func (g *guard) call(e ast.Expr) bool {
 	call := e.AsCall()
-	args := call.Args()
-	if call.IsMemberFunction() {
-		args = append([]ast.Expr{call.Target()}, args...)
-	}
+	args := arguments(call)
 	g.checkRegex(call)
 	outside := true
 	for _, a := range args {
@@ -155,10 +152,7 @@ func (g *guard) report(e ast.Expr, msg, hint string) {
 
 // checkRegex refuses a regular expression that does not compile.
 func (g *guard) checkRegex(call ast.CallExpr) {
-	args := call.Args()
-	if call.IsMemberFunction() {
-		args = append([]ast.Expr{call.Target()}, args...)
-	}
+	args := arguments(call)
 	if len(args) < 2 || !isMatcher(call.FunctionName()) {
 		return
 	}

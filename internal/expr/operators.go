@@ -14,12 +14,12 @@ import (
 )
 
 // JSON does not tell 4 from 4.0, so one field may be an integer today and a
-// fraction tomorrow. CEL refuses 4 + 0.5. We replace its four operators of
+// fraction tomorrow. CEL refuses 4 + 0.5. We replace its operators of
 // arithmetic by ones that also take an integer and a double, and give a double.
 
 // replaced are the functions of CEL's library that we define anew.
 func replaced() []*env.Function {
-	fs := []*env.Function{env.NewFunction(overloads.Matches)}
+	fs := []*env.Function{env.NewFunction(overloads.Matches), env.NewFunction(operators.Negate)}
 	for op := range arithmetic() {
 		fs = append(fs, env.NewFunction(op))
 	}
@@ -30,29 +30,55 @@ type arith = func(l, r ref.Val) ref.Val
 
 func arithmetic() map[string]arith {
 	return map[string]arith{
-		operators.Add:      add,
-		operators.Subtract: func(l, r ref.Val) ref.Val { return l.(traits.Subtractor).Subtract(r) }, //nolint:errcheck // has the trait
-		operators.Multiply: func(l, r ref.Val) ref.Val { return l.(traits.Multiplier).Multiply(r) }, //nolint:errcheck // has the trait
-		operators.Divide:   func(l, r ref.Val) ref.Val { return l.(traits.Divider).Divide(r) },      //nolint:errcheck // has the trait
+		operators.Add: add,
+		operators.Subtract: func(l, r ref.Val) ref.Val {
+			if n, ok := l.(traits.Subtractor); ok {
+				return n.Subtract(r)
+			}
+			return noOperands()
+		},
+		operators.Multiply: func(l, r ref.Val) ref.Val {
+			if n, ok := l.(traits.Multiplier); ok {
+				return n.Multiply(r)
+			}
+			return noOperands()
+		},
+		operators.Divide: func(l, r ref.Val) ref.Val {
+			if n, ok := l.(traits.Divider); ok {
+				return n.Divide(r)
+			}
+			return noOperands()
+		},
+		operators.Modulo: func(l, r ref.Val) ref.Val {
+			if n, ok := l.(traits.Modder); ok {
+				return n.Modulo(r)
+			}
+			return noOperands()
+		},
 	}
 }
 
+// noOperands is a new error: the one that CEL shares cannot carry its place.
+func noOperands() ref.Val { return types.NewErr("no such overload") }
+
 func operatorFunctions() []cel.EnvOption {
-	trait := map[string]int{
-		operators.Add: traits.AdderType, operators.Subtract: traits.SubtractorType,
-		operators.Multiply: traits.MultiplierType, operators.Divide: traits.DividerType,
-	}
 	var out []cel.EnvOption
 	ops := arithmetic()
 	for _, std := range stdlib.Functions() {
-		op, ours := ops[std.Name()]
-		if !ours {
+		var opts []cel.FunctionOpt
+		op, isArithmetic := ops[std.Name()]
+		switch {
+		case isArithmetic:
+			opts = append(opts, cel.SingletonBinaryBinding(mixed(op)))
+		case std.Name() == operators.Negate:
+			opts = append(opts, cel.SingletonUnaryBinding(negate))
+		default:
 			continue
 		}
-		opts := []cel.FunctionOpt{
-			cel.Overload("mixed_int_double"+std.Name(), []*cel.Type{cel.IntType, cel.DoubleType}, cel.DoubleType),
-			cel.Overload("mixed_double_int"+std.Name(), []*cel.Type{cel.DoubleType, cel.IntType}, cel.DoubleType),
-			cel.SingletonBinaryBinding(mixed(op), trait[std.Name()]),
+		if isArithmetic && std.Name() != operators.Modulo {
+			opts = append(opts,
+				cel.Overload("mixed_int_double"+std.Name(), []*cel.Type{cel.IntType, cel.DoubleType}, cel.DoubleType),
+				cel.Overload("mixed_double_int"+std.Name(), []*cel.Type{cel.DoubleType, cel.IntType}, cel.DoubleType))
 		}
 		for _, o := range std.OverloadDecls() {
 			opts = append(opts, cel.Overload(o.ID(), slices.Clone(o.ArgTypes()), o.ResultType()))
@@ -91,5 +117,19 @@ func add(l, r ref.Val) ref.Val {
 			return tooLarge()
 		}
 	}
-	return l.(traits.Adder).Add(r) //nolint:errcheck // has the trait
+	if n, ok := l.(traits.Adder); ok {
+		return n.Add(r)
+	}
+	return noOperands()
+}
+
+func negate(v ref.Val) ref.Val {
+	switch n := v.(type) {
+	case types.Int:
+		return n.Negate()
+	case types.Double:
+		return n.Negate()
+	default:
+		return noOperands()
+	}
 }

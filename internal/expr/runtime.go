@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/interpreter"
 )
@@ -58,7 +57,7 @@ func (p *Program) column(e ast.Expr) int {
 	return min(int(r.Start), max(0, runes(p.src)-1)) + 1
 }
 
-var noOverloadAt = regexp.MustCompile(`^no such overload: ([\w.@]+)(?:\((.*)\))?$`)
+var noOverloadAt = regexp.MustCompile(`^no such overload: (\S+?)(?:\((.*)\))?(?: \d+)?$`)
 
 func (f failure) explain() *Error {
 	if f.node != nil {
@@ -126,43 +125,6 @@ func (f failure) missing() *Error {
 	return err
 }
 
-// link is one step of a path: a name, or an index in brackets.
-type link struct {
-	node ast.Expr
-	name string   // of a variable or a field; "" for an index
-	key  ast.Expr // what is in the brackets
-}
-
-func (l link) label() string {
-	if l.key == nil {
-		return strconv.Quote(l.name)
-	}
-	return source(l.key)
-}
-
-// chainOf returns the path that ends with e, its root first.
-func chainOf(e ast.Expr) []link {
-	switch e.Kind() {
-	case ast.IdentKind:
-		return []link{{node: e, name: e.AsIdent()}}
-	case ast.SelectKind:
-		return append(chainOf(e.AsSelect().Operand()), link{node: e, name: e.AsSelect().FieldName()})
-	case ast.CallKind:
-		call := e.AsCall()
-		switch args := call.Args(); call.FunctionName() {
-		case operators.OptSelect:
-			name, _ := literalString(args[1])
-			return append(chainOf(args[0]), link{node: e, name: name})
-		case operators.Index, operators.OptIndex:
-			return append(chainOf(args[0]), link{node: e, key: args[1]})
-		case "dyn", sized, inOrder:
-			return chainOf(args[0])
-		}
-	default:
-	}
-	return []link{{node: e, name: "value"}}
-}
-
 // breaks returns the step that the values do not have: by looking, and when
 // the root is not a variable, by the key.
 func (f failure) breaks(chain []link, key string, isKey bool) int {
@@ -184,14 +146,6 @@ func (f failure) breaks(chain []link, key string, isKey bool) int {
 		}
 	}
 	return len(chain) - 1
-}
-
-func keyLiteral(e ast.Expr) (string, bool) {
-	if e == nil || e.Kind() != ast.LiteralKind {
-		return "", false
-	}
-	s, err := keyText(e.AsLiteral())
-	return s, err == nil
 }
 
 // resolve follows a path through the values as they came in.
@@ -240,66 +194,24 @@ func goTypeName(v any) string { return types.DefaultTypeAdapter.NativeToValue(v)
 
 // fieldColumn returns the column of the name after the dot or bracket.
 func (f failure) fieldColumn(l link) int {
+	if l.key != nil {
+		return f.prog.column(l.key)
+	}
 	return fieldColumn([]rune(f.prog.src), f.prog.column(l.node)-1, l.name)
-}
-
-// written writes a path as its author would.
-func written(chain []link) string {
-	var b strings.Builder
-	for i, l := range chain {
-		switch {
-		case l.key != nil:
-			b.WriteString("[" + source(l.key) + "]")
-		case i > 0:
-			b.WriteString("." + l.name)
-		default:
-			b.WriteString(l.name)
-		}
-	}
-	return b.String()
-}
-
-// optional writes the rest of a path so that each step may be missing.
-func optional(chain []link) string {
-	var b strings.Builder
-	for _, l := range chain {
-		if l.key != nil {
-			b.WriteString("[?" + source(l.key) + "]")
-		} else {
-			b.WriteString(".?" + l.name)
-		}
-	}
-	return b.String()
-}
-
-// source writes a key: a literal, a path, or three dots.
-func source(e ast.Expr) string {
-	if e.Kind() == ast.LiteralKind {
-		if s, ok := literalString(e); ok {
-			return strconv.Quote(s)
-		}
-		if s, ok := keyLiteral(e); ok {
-			return s
-		}
-	}
-	if c := chainOf(e); c[0].node.Kind() == ast.IdentKind {
-		return written(c)
-	}
-	return "…"
 }
 
 // operands explains an operator or a function by the types of those operands
 // that are literals or paths.
 func (f failure) operands() *Error {
-	general := &Error{Column: f.col, Msg: "the values are not of the types that this needs"}
-	if f.node == nil || f.node.Kind() != ast.CallKind {
-		return general
+	node := f.node
+	if node != nil && node.Kind() != ast.CallKind {
+		node = caller(f.prog.ast, node)
 	}
-	call := f.node.AsCall()
-	args := call.Args()
-	if call.IsMemberFunction() {
-		args = append([]ast.Expr{call.Target()}, args...)
+	if node == nil {
+		return &Error{Column: f.col, Msg: "the values are not of the types that this needs"}
 	}
+	call := node.AsCall()
+	args := arguments(call)
 	var names, literals []string
 	for _, a := range args {
 		names = append(names, f.typeOf(a))
@@ -315,6 +227,30 @@ func (f failure) operands() *Error {
 		return c.overload(call.FunctionName(), names[0]+".("+strings.Join(names[1:], ", ")+")")
 	}
 	return c.overload(call.FunctionName(), "("+strings.Join(names, ", ")+")")
+}
+
+// caller returns the call that takes e, or nil.
+func caller(tree *ast.AST, e ast.Expr) ast.Expr {
+	var found ast.Expr
+	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(outer ast.Expr) {
+		if outer.Kind() != ast.CallKind {
+			return
+		}
+		for _, a := range arguments(outer.AsCall()) {
+			if a.ID() == e.ID() {
+				found = outer
+			}
+		}
+	}))
+	return found
+}
+
+// arguments returns the target and the arguments of a call.
+func arguments(call ast.CallExpr) []ast.Expr {
+	if call.IsMemberFunction() {
+		return append([]ast.Expr{call.Target()}, call.Args()...)
+	}
+	return call.Args()
 }
 
 func (f failure) typeOf(e ast.Expr) string {

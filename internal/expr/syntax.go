@@ -65,7 +65,7 @@ func badEscape(s string) int {
 var replacements = map[string]string{
 	"=": "write == to compare", "===": "write ==", "!==": "write !=", "<>": "write !=", "&": "write &&", "|": "write ||",
 	"=~": `write text.matches("expression")`, "!~": `write !text.matches("expression")`,
-	"??": "write value.?field.orValue(other)", "?.": "write .? instead: value.?field",
+	"??": "write value.?field.orValue(other)", "?:": "write value.?field.orValue(other)", "?.": "write .? instead: value.?field",
 	"=>": "a macro names its variable first: list.filter(x, x > 1)", "->": "a macro names its variable first: list.filter(x, x > 1)",
 	";": "write one expression", "++": "values cannot be changed; write x + 1", "--": "values cannot be changed; write x - 1",
 	"+=": "values cannot be changed; write x + y", "-=": "values cannot be changed; write x - y", ":=": "write cel.bind(name, value, expression)",
