@@ -123,16 +123,15 @@ type bundle struct {
 }
 
 // decodeChunk reads one chunk, which is all of b.
-func decodeChunk(b []byte, number uint64) (*bundle, chunkInfo, error) {
+func decodeChunk(b []byte, number uint64) (*bundle, error) {
 	h, err := parseChunkHead(b, number)
 	if err != nil {
-		return nil, h, err
+		return nil, err
 	}
 	if h.size() != int64(len(b)) || crc(b[chunkHead:]) != h.sum {
-		return nil, h, errChunk
+		return nil, errChunk
 	}
-	bun, err := h.open(b)
-	return bun, h, err
+	return h.open(b)
 }
 
 // open reads the tile and the entries and leaves checksums to the caller.

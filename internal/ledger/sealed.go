@@ -169,7 +169,7 @@ func (r *packReader) readChunk(number uint64, from, to int64) (b *bundle, err er
 	if _, err := f.ReadAt(raw, from); err != nil {
 		return nil, damage(err)
 	}
-	if b, _, err = decodeChunk(raw, number); err != nil {
+	if b, err = decodeChunk(raw, number); err != nil {
 		return nil, damage(err)
 	}
 	return b, nil

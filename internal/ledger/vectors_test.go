@@ -137,7 +137,7 @@ func vectorChunk(t *testing.T) string {
 	chunk := append(append(make([]byte, chunkHead), tile...), raw...)
 	chunkInfo{codec: codecNone, stored: len(raw), raw: len(raw), root: root, sum: crc(chunk[chunkHead:])}.put(chunk)
 	for _, b := range [][]byte{compressed, chunk} {
-		bun, _, err := decodeChunk(b, 0)
+		bun, err := decodeChunk(b, 0)
 		if err != nil || !bytes.Equal(bun.raw, raw) || !bytes.Equal(bun.tile, tile) {
 			t.Fatalf("the chunk is read as something else: %v", err)
 		}
