@@ -32,8 +32,8 @@ func runServe(e *env, args []string) error {
 	e.flags.StringVar(&c.Listen, "listen", "127.0.0.1:8420", "address of the API and the hooks")
 	e.flags.StringVar(&c.Private, "private", "127.0.0.1:8421", "address of health and metrics; off for none")
 	e.flags.StringVar(&c.Region, "region", "default", "name of the region")
-	level := new(slog.LevelVar)
-	e.flags.TextVar(level, "log", slog.LevelInfo, "least level of the log: DEBUG, INFO, WARN or ERROR")
+	level := slog.LevelInfo
+	e.flags.TextVar(&level, "log", slog.LevelInfo, "least level of the log: DEBUG, INFO, WARN or ERROR")
 	if _, err := e.parse(args, 0, 0); err != nil {
 		return err
 	}
