@@ -69,7 +69,7 @@ func parseError(src, msg string, at int) *Error {
 		}
 	case strings.HasPrefix(msg, "reserved identifier: "):
 		return syntaxError(src, msg, at+1)
-	case strings.Contains(msg, "limit") || strings.Contains(msg, "size exceeds"):
+	case strings.Contains(msg, "limit") || strings.Contains(msg, "recursion") || strings.Contains(msg, "size exceeds"):
 		return &Error{Column: 1, Msg: "the expression is too long or nested too deep", Hint: "split it into several steps"}
 	default:
 		return &Error{Column: at + 1, Msg: oneLine(msg)}

@@ -216,6 +216,48 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
+// Whatever is compiled is refused, or compiled, in no time.
+func TestCompilationIsBounded(t *testing.T) {
+	env, _ := fixture(t)
+	for _, tt := range []struct {
+		part, middle, end string
+		n                 int
+		fine              bool
+	}{
+		{"x.b + ", "1", "", 200, true},
+		{"x.b == 1 && ", "true", "", 400, true},
+		{"(", "1", ")", 200, true},
+		{"[", "", "]", 50, true},
+		{"[", "", "]", 51, false},
+		{`{"a": `, "1", "}", 51, false},
+		{"x.map(a, ", "1", ")", 8, true},
+		{"x.map(a, ", "1", ")", 9, false},
+		{"cel.bind(a, 1, ", "a", ")", 60, true},
+		{"cel.bind(a, 1, ", "a", ")", 61, false},
+		{"x.b + ", "1", "", 2000, false},
+		{"x", ".a", "", 9000, false},
+		{"(", "1", ")", 5000, false},
+		{"[{(", "", "", 5000, false},
+		{"(a?", "", "", 5000, false},
+		{"- ", "", "", 8000, false},
+		{"? : ", "", "", 4000, false},
+		{"a b ", "", "", 4000, false},
+		{"x.map(", "", "", 2000, false},
+	} {
+		src := strings.Repeat(tt.part, tt.n) + tt.middle + strings.Repeat(tt.end, tt.n)
+		start := time.Now()
+		_, err := env.Compile(src)
+		if tt.fine != (err == nil) {
+			t.Errorf("%d times %q: %v", tt.n, tt.part, err)
+		} else if err != nil {
+			asError(t, err)
+		}
+		if d := time.Since(start); d > 10*time.Second {
+			t.Errorf("%d times %q took %v", tt.n, tt.part, d)
+		}
+	}
+}
+
 // Large values are fine as long as the work is in proportion.
 func TestLargeValuesWork(t *testing.T) {
 	env, err := expr.NewEnv(expr.Var{Name: "big", Type: expr.Dyn()})

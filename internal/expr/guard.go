@@ -177,8 +177,7 @@ func (g *guard) comprehension(e ast.Expr) bool {
 	init := g.visit(c.AccuInit())
 	outer := g.locals
 	defer func() { g.locals = outer }()
-	bind := c.IterRange().Kind() == ast.ListKind && c.IterRange().AsList().Size() == 0
-	g.locals = &local{g.locals, c.AccuVar(), bind && init}
+	g.locals = &local{g.locals, c.AccuVar(), isBind(c) && init}
 	result := g.locals
 	for _, name := range []string{c.IterVar(), c.IterVar2()} {
 		g.locals = &local{g.locals, name, over}

@@ -29,6 +29,8 @@ type walker struct {
 	refs  [][]string
 	seen  map[string]bool
 	err   *Error
+	// How deep the current node is in each.
+	literals, loops, binds int
 }
 
 // scope holds what a macro declares; inner scopes hide outer ones.
@@ -82,10 +84,12 @@ func (w *walker) visit(e ast.Expr) place {
 	case ast.CallKind:
 		return w.call(e)
 	case ast.ListKind:
+		defer w.enter(e, &w.literals, maxLiterals)()
 		for _, el := range e.AsList().Elements() {
 			w.value(el)
 		}
 	case ast.MapKind:
+		defer w.enter(e, &w.literals, maxLiterals)()
 		for _, entry := range e.AsMap().Entries() {
 			w.value(entry.AsMapEntry().Key())
 			w.value(entry.AsMapEntry().Value())
@@ -99,6 +103,15 @@ func (w *walker) visit(e ast.Expr) place {
 	case ast.UnspecifiedExprKind, ast.LiteralKind:
 	}
 	return place{}
+}
+
+// enter counts one level deeper, and returns what counts it back.
+func (w *walker) enter(e ast.Expr, level *int, limit int) func() {
+	if *level++; *level > limit && w.err == nil {
+		r, _ := w.tree.SourceInfo().GetOffsetRange(e.ID())
+		w.err = &Error{Column: int(r.Start) + 1, Msg: "nested too deep", Hint: "split it into several steps"}
+	}
+	return func() { *level-- }
 }
 
 func (w *walker) ident(name string) place {
@@ -234,6 +247,11 @@ func needsDyn(p place, with ast.Expr) bool {
 
 func (w *walker) comprehension(e ast.Expr) place {
 	c := e.AsComprehension()
+	if isBind(c) {
+		defer w.enter(e, &w.binds, maxBinds)()
+	} else {
+		defer w.enter(e, &w.loops, maxLoops)()
+	}
 	over := w.value(c.IterRange())
 	if over.typ.isObject() {
 		w.asDyn(c.IterRange())
@@ -258,6 +276,11 @@ func (w *walker) comprehension(e ast.Expr) place {
 	w.scope = &result
 	p := w.value(c.Result())
 	return place{typ: p.typ}
+}
+
+// isBind says whether the macro is cel.bind, which loops over nothing.
+func isBind(c ast.ComprehensionExpr) bool {
+	return c.IterRange().Kind() == ast.ListKind && c.IterRange().AsList().Size() == 0
 }
 
 func (w *walker) asDyn(e ast.Expr) { asDyn(w.tree, e) }
