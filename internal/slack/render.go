@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,7 +24,10 @@ func render(m Message, mentions []string) rendered {
 	c := m.Content
 	c.Fields = slices.DeleteFunc(slices.Clone(c.Fields), func(f Field) bool { return f == Field{} })
 	m.Content = c
-	bs := []block{titleBlock(m)}
+	var bs []block
+	if strings.TrimSpace(c.Title) != "" || c.Text == "" {
+		bs = append(bs, titleBlock(m))
+	}
 	if line := strings.Join(c.Context, " · "); line != "" {
 		bs = append(bs, contextLine(shown(line, maxContext)))
 	}
@@ -162,14 +166,14 @@ func resultBlocks(r Result) []block {
 func resultLine(r Result, show func(string, int) string) string {
 	switch r.Ending {
 	case Answered:
-		return fmt.Sprintf("✅ %s, answered by %s", show(r.Answer, 200), show(r.By, 200))
+		return fmt.Sprintf("✓ %s, answered by %s", show(r.Answer, 200), show(r.By, 200))
 	case Expired:
 		if r.Answer == "" {
-			return "⌛ Nobody answered in time"
+			return "Nobody answered in time"
 		}
-		return fmt.Sprintf("⌛ Nobody answered in time: %s counts", show(r.Answer, 200))
+		return fmt.Sprintf("Nobody answered in time: %s counts", show(r.Answer, 200))
 	case Withdrawn:
-		return "🚫 Withdrawn: no answer is needed any more"
+		return "Withdrawn: no answer is needed any more"
 	}
 	return "Closed"
 }
@@ -192,12 +196,12 @@ func fallback(m Message) string {
 		b.WriteString("Escalation: ")
 	case Notice:
 	}
-	b.WriteString(shown(c.Title, 300))
+	b.WriteString(shown(cmp.Or(c.Title, c.Text), 300))
 	if c.Result != nil {
 		b.WriteString(" — " + resultLine(*c.Result, shown))
 		return b.String()
 	}
-	if c.Text != "" {
+	if c.Text != "" && c.Title != "" {
 		b.WriteString("\n" + shown(c.Text, 1200))
 	}
 	for _, f := range c.Fields[:min(len(c.Fields), 5)] {

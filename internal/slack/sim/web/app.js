@@ -72,7 +72,7 @@ function button(e, m) {
     b.disabled = true;
     try {
       const r = await post("sim/click", { User: me, Channel: m.channel, TS: m.ts, Action: e.action_id, How: $("how").value });
-      say(r.error || "Pressed.", r.error);
+      say(r.error, true);
     } catch (err) {
       say(err.message, true);
     } finally {
@@ -131,7 +131,10 @@ async function showMessages() {
 
 function showPeople() {
   const s = $("me");
-  if (!state.users.some((u) => u.id === me)) me = state.users[0]?.id ?? "";
+  if (!state.users.some((u) => u.id === me)) {
+    me = state.users[0]?.id ?? "";
+    wanted = true; // what this person alone can see
+  }
   const opts = state.users.map((u) => {
     const o = el("option", "", u.name + (u.standing ? " (" + u.standing + ")" : ""));
     o.value = u.id;
@@ -143,6 +146,7 @@ function showPeople() {
   }
   s.value = me;
   if (document.activeElement !== $("trouble")) $("trouble").value = state.trouble;
+  $("make").classList.toggle("on", Boolean(state.trouble || $("how").value));
 }
 
 function showChannels() {
@@ -273,6 +277,7 @@ async function refresh() {
 }
 
 $("me").addEventListener("change", (ev) => { me = ev.target.value; store("me", me); refresh(); });
+$("how").addEventListener("change", refresh);
 $("trouble").addEventListener("change", (ev) => post("sim/trouble", { Trouble: ev.target.value }).catch((err) => say(err.message, true)));
 addEventListener("hashchange", () => { channel = location.hash.slice(1); refresh(); $("title").focus(); });
 
