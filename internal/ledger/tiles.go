@@ -173,47 +173,28 @@ func (r *packReader) hash(s state, level int, i uint64) (merkle.Hash, error) {
 	return merkle.PerfectRoot(below), nil
 }
 
-// treeReader gives package tlog the tiles of a state.
-type treeReader struct {
-	packs *packReader
-	s     state
-}
-
-// Height is that of C2SP tiles.
-func (treeReader) Height() int { return tileLevel }
-
-// SaveTiles does nothing: the tiles are ours.
-func (treeReader) SaveTiles([]tlog.Tile, [][]byte) {}
-
-// ReadTiles reads tiles that package tlog checks against the root.
-func (r treeReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
-	data := make([][]byte, len(tiles))
-	for i, t := range tiles {
-		var err error
-		if data[i], err = r.packs.tile(r.s, t.L, uint64(t.N), t.W); err != nil {
-			return nil, err
+// hashes gives package tlog the hashes of a state, by their storage index.
+// They come as they are stored: the caller holds the result against a root.
+func (r *packReader) hashes(s state) tlog.HashReader {
+	return tlog.HashReaderFunc(func(at []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(at))
+		for i, index := range at {
+			t := tlog.TileForIndex(tileLevel, index)
+			data, err := r.tile(s, t.L, uint64(t.N), t.W)
+			if err != nil {
+				return nil, err
+			}
+			if hashes[i], err = tlog.HashFromTile(t, data, index); err != nil {
+				return nil, fmt.Errorf("hash from tile: %w", err)
+			}
 		}
-	}
-	return data, nil
+		return hashes, nil
+	})
 }
 
 // rootAt is the root that the tree had when it had that size.
 func (r *packReader) rootAt(s state, size uint64) (merkle.Hash, error) {
-	tr := treeReader{r, s}
-	h, err := tlog.TreeHash(int64(size), tlog.HashReaderFunc(func(at []int64) ([]tlog.Hash, error) {
-		hashes := make([]tlog.Hash, len(at))
-		for i, index := range at {
-			t := tlog.TileForIndex(tileLevel, index)
-			data, err := tr.ReadTiles([]tlog.Tile{t})
-			if err != nil {
-				return nil, err
-			}
-			if hashes[i], err = tlog.HashFromTile(t, data[0], index); err != nil {
-				return nil, err
-			}
-		}
-		return hashes, nil
-	}))
+	h, err := tlog.TreeHash(int64(size), r.hashes(s))
 	if err != nil {
 		return merkle.Hash{}, fmt.Errorf("root of %d records: %w", size, err)
 	}
