@@ -18,8 +18,9 @@ type Request struct {
 	Alert    uint64 // an alert that was received; 0 for none
 	Case     uint64
 	Actor    string
-	ReplayOf uint64
-	Version  string // of a replay: the version to run; empty: the one in force
+
+	replay  *Trigger // of a replay: what started the run that is played again
+	version string   // of a replay: the version to run; empty: the one in force
 }
 
 // StartManual starts a run at a person's wish.
@@ -27,22 +28,25 @@ func (r *Runs) StartManual(ctx context.Context, q Request) (uint64, error) {
 	var id uint64
 	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
 		def := r.active(q.Playbook)
-		if q.Version != "" {
+		if q.version != "" {
 			var err error
-			if def, err = r.c.Playbooks.Version(tx, q.Playbook, q.Version); err != nil {
+			if def, err = r.c.Playbooks.Version(tx, q.Playbook, q.version); err != nil {
 				return nil, err
 			}
 		}
 		if def == nil {
 			return nil, errs.Hint(errs.NotFound, "beffroi history playbook lists them", "there is no playbook %s in force", q.Playbook)
 		}
-		if q.ReplayOf == 0 && !listens(def, playbook.OnManual) {
+		if q.replay == nil && !listens(def, playbook.OnManual) {
 			return nil, errs.Hint(errs.Denied, "add `manual: true` to its triggers", "playbook %s may not be started by hand", q.Playbook)
 		}
 		if _, err := def.CheckInputs(q.Inputs); err != nil {
 			return nil, err
 		}
-		s := Started{Trigger: Trigger{Kind: TriggerManual, Alert: q.Alert, Case: q.Case, ReplayOf: q.ReplayOf}, Inputs: q.Inputs, Requester: q.Actor}
+		s := Started{Trigger: Trigger{Kind: TriggerManual, Alert: q.Alert, Case: q.Case}, Inputs: q.Inputs, Requester: q.Actor}
+		if q.replay != nil {
+			s.Trigger = *q.replay
+		}
 		if q.Case != 0 {
 			var err error
 			if s.Case, err = r.c.Facts.Case(tx, q.Case); err != nil {
@@ -55,12 +59,14 @@ func (r *Runs) StartManual(ctx context.Context, q Request) (uint64, error) {
 			}
 		}
 		id = tx.Next()
-		drafts, err := r.begin(tx, def, s, id, q.Actor)
-		if err == nil && drafts[0].Kind == KindDropped {
-			d, _ := drafts[0].Data.(Dropped)
+		begun, err := r.begin(tx, def, s, nil, q.Actor)
+		if err != nil {
+			return nil, err
+		}
+		if d, dropped := begun.Data.(Dropped); dropped {
 			return nil, errs.E(errs.Conflict, "the run does not start: %s", d.Reason)
 		}
-		return drafts, err
+		return []ledger.Draft{begun}, nil
 	})
 	return id, err
 }
@@ -74,8 +80,13 @@ func (r *Runs) Replay(ctx context.Context, run uint64, version, actor string) (u
 			return err
 		}
 		s, err := startedOf(tx, run)
-		q = Request{Playbook: s.Playbook, Inputs: s.Inputs, Alert: s.Trigger.Alert, Case: s.Trigger.Case, Actor: actor, ReplayOf: run, Version: version}
-		return err
+		if err != nil {
+			return err
+		}
+		t := s.Trigger
+		t.ReplayOf, t.Run, t.Action = run, 0, "" // nobody waits for what is played again
+		q = Request{Playbook: s.Playbook, Inputs: s.Inputs, Alert: t.Alert, Case: t.Case, Actor: actor, replay: &t, version: version}
+		return nil
 	})
 	if err != nil {
 		return 0, err
@@ -85,7 +96,7 @@ func (r *Runs) Replay(ctx context.Context, run uint64, version, actor string) (u
 
 // Cancel ends a run: what it waits for is withdrawn, its finally steps run.
 func (r *Runs) Cancel(ctx context.Context, run uint64, actor, reason string) error {
-	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+	_, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, now time.Time) ([]ledger.Draft, error) {
 		s, err := Get(tx, run)
 		if err != nil {
 			return nil, err
@@ -96,8 +107,22 @@ func (r *Runs) Cancel(ctx context.Context, run uint64, actor, reason string) err
 		case s.State == StateQueued:
 			return []ledger.Draft{{Kind: KindFinished, Subject: runName(run), Actor: actor, Data: Finished{Run: run, Status: playbook.WasCancelled, Message: reason}}}, nil
 		}
+		if err := r.fits(tx, run, playbook.Event{Kind: playbook.Cancelled, At: now, By: actor, Reason: reason}); err != nil {
+			return nil, err
+		}
 		return []ledger.Draft{{Kind: KindCancelled, Subject: runName(run), Actor: actor, Data: Asked{Run: run, Reason: reason}}}, nil
 	})
+	return err
+}
+
+// fits asks the machine whether an event may happen to a run, with a run of its
+// own: an event that is refused leaves no record.
+func (r *Runs) fits(tx *view.Tx, run uint64, ev playbook.Event) error {
+	h, _, err := r.fold(tx, run, tx.Next(), false)
+	if err != nil {
+		return err
+	}
+	_, _, err = playbook.Step(h.def, h.run, ev)
 	return err
 }
 
@@ -112,13 +137,14 @@ func (r *Runs) Retry(ctx context.Context, run uint64, step, actor string) error 
 		if s.Ended == nil {
 			return nil, errs.E(errs.Conflict, "run %d has not ended: it is %s", run, s.State)
 		}
-		// Whether it can be retried is the machine's to say; it is asked with a
-		// run of its own, because a refused event must leave no record.
-		h, _, err := r.fold(tx, run, tx.Next(), false)
+		seqs, err := Events(tx, run)
 		if err != nil {
 			return nil, err
 		}
-		if _, _, err := playbook.Step(h.def, h.run, playbook.Event{Kind: playbook.Retried, At: now, By: actor, Step: step}); err != nil {
+		if len(seqs) == 0 {
+			return nil, errs.Hint(errs.Conflict, "replay it instead", "run %d was cancelled before it began", run)
+		}
+		if err := r.fits(tx, run, playbook.Event{Kind: playbook.Retried, At: now, By: actor, Step: step}); err != nil {
 			return nil, err
 		}
 		return []ledger.Draft{{Kind: KindRetried, Subject: runName(run), Actor: actor, Data: Asked{Run: run, Step: step}}}, nil
@@ -194,11 +220,11 @@ func (r *Runs) Schedules(ctx context.Context, since time.Time) (next time.Time, 
 				if t.Kind != playbook.OnSchedule {
 					continue
 				}
-				more, at, err := r.schedule(tx, def, t, since, now, tx.Next()+uint64(len(drafts)))
+				more, at, err := r.schedule(tx, def, t, since, now, drafts)
 				if err != nil {
 					return nil, err
 				}
-				drafts = append(drafts, more...)
+				drafts = more
 				if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 					next = at
 				}
@@ -209,9 +235,9 @@ func (r *Runs) Schedules(ctx context.Context, since time.Time) (next time.Time, 
 	return next, err
 }
 
-// schedule decides one schedule. since is when this node began to watch: a
-// schedule that never fired has missed nothing before that.
-func (r *Runs) schedule(tx *view.Tx, def *playbook.Playbook, t playbook.Trigger, since, now time.Time, seq uint64) ([]ledger.Draft, time.Time, error) {
+// schedule adds to drafts what one schedule sets off. since is when this node
+// began to watch: a schedule that never fired has missed nothing before that.
+func (r *Runs) schedule(tx *view.Tx, def *playbook.Playbook, t playbook.Trigger, since, now time.Time, drafts []ledger.Draft) ([]ledger.Draft, time.Time, error) {
 	last, known := since, false
 	if _, err := tx.One(`SELECT last FROM run_schedule WHERE playbook = ?`, func(row view.Row) error {
 		last, known = time.UnixMicro(row.Int(0)).UTC(), true
@@ -225,7 +251,7 @@ func (r *Runs) schedule(tx *view.Tx, def *playbook.Playbook, t playbook.Trigger,
 		due = append(due, at)
 	}
 	if len(due) == 0 {
-		return nil, at, nil
+		return drafts, at, nil
 	}
 	if len(due) == maxMissed { // too many to count: go on from now
 		at = t.Next(now)
@@ -240,13 +266,13 @@ func (r *Runs) schedule(tx *view.Tx, def *playbook.Playbook, t playbook.Trigger,
 	case t.Missed != "all":
 		due = due[len(due)-1:]
 	}
-	drafts := []ledger.Draft{{Kind: KindScheduled, Subject: "playbook/" + def.Name, Actor: "beffroi", Data: fired}}
+	drafts = append(drafts, ledger.Draft{Kind: KindScheduled, Subject: "playbook/" + def.Name, Actor: "beffroi", Data: fired})
 	for _, d := range due {
-		begun, err := r.begin(tx, def, Started{Trigger: Trigger{Kind: TriggerSchedule, Due: &d}}, seq+uint64(len(drafts)), "beffroi")
+		begun, err := r.begin(tx, def, Started{Trigger: Trigger{Kind: TriggerSchedule, Due: &d}}, drafts, "beffroi")
 		if err != nil {
 			return nil, time.Time{}, err
 		}
-		drafts = append(drafts, begun...)
+		drafts = append(drafts, begun)
 	}
 	return drafts, at, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,9 +22,8 @@ const inlineMax = 16 << 10
 // commands, from tx.Next() on.
 func (r *Runs) drafts(tx *view.Tx, id uint64, h *held, cmds []playbook.Command) ([]ledger.Draft, error) {
 	var out []ledger.Draft
-	next := tx.Next()
 	for _, c := range cmds {
-		more, err := r.draft(tx, id, h, c, next+uint64(len(out)))
+		more, err := r.draft(tx, id, h, c, out)
 		if err != nil {
 			return nil, err
 		}
@@ -32,8 +32,8 @@ func (r *Runs) drafts(tx *view.Tx, id uint64, h *held, cmds []playbook.Command) 
 	return out, nil
 }
 
-// draft turns one command into records, of which the first will be number seq.
-func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, seq uint64) ([]ledger.Draft, error) {
+// draft turns one command into records, which will stand after those ahead.
+func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, ahead []ledger.Draft) ([]ledger.Draft, error) {
 	d := ledger.Draft{Subject: runName(id), Actor: "playbook/" + h.def.Name}
 	waiting := Waiting{Run: id}
 	switch c := c.(type) {
@@ -48,7 +48,7 @@ func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, seq ui
 		}
 		return []ledger.Draft{d}, nil
 	case playbook.Ask:
-		return r.draftAsk(id, h, c, seq, d), nil
+		return r.draftAsk(id, h, c, tx.Next()+uint64(len(ahead)), d), nil
 	case playbook.Wait:
 		waiting.Action, waiting.For, waiting.Until = c.Action, OpenWait, &c.Until
 	case playbook.Await:
@@ -57,7 +57,7 @@ func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, seq ui
 			waiting.Until = &c.Until
 		}
 	case playbook.Play:
-		return r.draftPlay(id, h, c, seq, d)
+		return r.draftPlay(tx, id, h, c, ahead, d)
 	case playbook.Withdraw:
 		d.Kind, d.Data = KindWithdrawn, Action{Run: id, Action: c.Action}
 		return []ledger.Draft{d}, nil
@@ -132,29 +132,36 @@ func question(q playbook.Question) ask.Question {
 	return out
 }
 
-// draftPlay starts a child run, or fails the step when there is none to start.
-func (r *Runs) draftPlay(id uint64, h *held, c playbook.Play, seq uint64, d ledger.Draft) ([]ledger.Draft, error) {
+// draftPlay starts a child run, or fails the step when none starts.
+func (r *Runs) draftPlay(tx *view.Tx, id uint64, h *held, c playbook.Play, ahead []ledger.Draft, d ledger.Draft) ([]ledger.Draft, error) {
 	opened := d
-	opened.Kind, opened.Data = KindWaiting, Waiting{Run: id, Action: c.Action, For: OpenPlay, Child: seq + 1}
-	def := r.active(c.Playbook)
-	if def == nil || h.depth >= maxPlayDepth {
-		why := "there is no playbook " + c.Playbook
-		if def != nil {
-			why = fmt.Sprintf("playbooks play each other more than %d deep", maxPlayDepth)
-		}
+	opened.Kind, opened.Data = KindWaiting, Waiting{Run: id, Action: c.Action, For: OpenPlay}
+	fail := func(why string) ([]ledger.Draft, error) {
 		d.Kind, d.Data = KindDone, Done{Run: id, Event: playbook.Event{
 			Kind: playbook.Errored, Action: c.Action, Error: &playbook.Error{Kind: playbook.Invalid, Message: why},
 		}}
 		return []ledger.Draft{opened, d}, nil
 	}
-	child := h.started
-	child.Inputs = c.Inputs
-	child.Trigger = Trigger{Kind: TriggerPlay, Alert: child.Trigger.Alert, Case: child.Trigger.Case, Run: id, Action: c.Action, Depth: h.depth + 1}
-	begun, err := r.begin(nil, def, child, seq+1, d.Actor)
+	def := r.active(c.Playbook)
+	if def == nil {
+		return fail("there is no playbook " + c.Playbook)
+	}
+	if h.depth >= maxDepth {
+		return fail(fmt.Sprintf("playbooks play each other more than %d deep", maxDepth))
+	}
+	child := Started{
+		Trigger: Trigger{Kind: TriggerPlay, Alert: h.started.Trigger.Alert, Case: h.caseID, Run: id, Action: c.Action, Depth: h.depth + 1},
+		Inputs:  c.Inputs, Case: h.started.Case, Requester: h.started.Requester,
+	}
+	begun, err := r.begin(tx, def, child, append(slices.Clone(ahead), opened), d.Actor)
 	if err != nil {
 		return nil, err
 	}
-	return append([]ledger.Draft{opened}, begun...), nil
+	if why, dropped := begun.Data.(Dropped); dropped {
+		return fail("playbook " + c.Playbook + " does not start: " + why.Reason)
+	}
+	opened.Data = Waiting{Run: id, Action: c.Action, For: OpenPlay, Child: tx.Next() + uint64(len(ahead)) + 1}
+	return []ledger.Draft{opened, begun}, nil
 }
 
 func (r *Runs) draftFinish(id uint64, c playbook.Finish, d ledger.Draft) ([]ledger.Draft, error) {
@@ -195,8 +202,9 @@ func (r *Runs) active(name string) *playbook.Playbook {
 	return nil
 }
 
-// maxPlayDepth bounds how deep playbooks play each other.
-const maxPlayDepth = 16
+// maxDepth bounds how deep playbooks play each other, and how long the chain of
+// runs is that start because another ended.
+const maxDepth = 16
 
 // Done returns the record that a call succeeded, for effects that are records
 // themselves and stand in the same block.

@@ -110,11 +110,11 @@ func (r *Runs) received(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) 
 		if err != nil || !ok {
 			continue
 		}
-		begun, err := r.begin(tx, def, started, tx.Next()+uint64(len(out)), rec.Actor)
+		begun, err := r.begin(tx, def, started, out, rec.Actor)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, begun...)
+		out = append(out, begun)
 	}
 	return out, nil
 }
@@ -134,6 +134,7 @@ func (r *Runs) recorded(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) 
 		return nil, err
 	}
 	var value map[string]any
+	depth := 0
 	for _, def := range r.c.Playbooks.Active() {
 		if !listens(def, playbook.OnRecord) || rec.Actor == "playbook/"+def.Name {
 			continue
@@ -142,14 +143,21 @@ func (r *Runs) recorded(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) 
 			if value, err = recordValue(rec); err != nil {
 				return nil, err
 			}
+			if depth, err = depthOf(tx, rec); err != nil {
+				return nil, err
+			}
 		}
-		trigger := Trigger{Kind: TriggerRecord, Record: rec.Seq, Case: caseOf(rec)}
+		trigger := Trigger{Kind: TriggerRecord, Record: rec.Seq, Case: caseOf(rec), Depth: depth}
 		ok, _, err := def.MatchesRecord(rec.Kind, value, rec.Time)
 		if err != nil {
 			out = append(out, r.dropped(def, trigger, "its condition failed: "+err.Error(), rec.Actor))
 			continue
 		}
 		if !ok {
+			continue
+		}
+		if depth > maxDepth {
+			out = append(out, r.dropped(def, trigger, fmt.Sprintf("it is the end of a chain of more than %d runs that started each other", maxDepth), rec.Actor))
 			continue
 		}
 		started := Started{Trigger: trigger}
@@ -161,13 +169,27 @@ func (r *Runs) recorded(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) 
 		if strings.HasPrefix(rec.Actor, "person/") {
 			started.Requester = rec.Actor
 		}
-		begun, err := r.begin(tx, def, started, tx.Next()+uint64(len(out)), rec.Actor)
+		begun, err := r.begin(tx, def, started, out, rec.Actor)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, begun...)
+		out = append(out, begun)
 	}
 	return out, nil
+}
+
+// depthOf says how long the chain of runs is that led to a record: the end of
+// a run may start another, whose end may start the first again.
+func depthOf(tx *view.Tx, rec ledger.Record) (int, error) {
+	if rec.Kind != KindFinished {
+		return 0, nil
+	}
+	id, err := number("run", rec.Subject)
+	if err != nil {
+		return 0, err
+	}
+	s, err := startedOf(tx, id)
+	return s.Trigger.Depth + 1, err
 }
 
 // listens reports whether a playbook has a trigger of a kind.
@@ -183,11 +205,11 @@ func (r *Runs) called(tx *view.Tx, rec ledger.Record, d Webhook) ([]ledger.Draft
 			continue
 		}
 		started := Started{Trigger: Trigger{Kind: TriggerWebhook, Record: rec.Seq, Name: d.Name}}
-		begun, err := r.begin(tx, def, started, tx.Next()+uint64(len(out)), rec.Actor)
+		begun, err := r.begin(tx, def, started, out, rec.Actor)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, begun...)
+		out = append(out, begun)
 	}
 	return out, nil
 }
@@ -294,66 +316,60 @@ func (r *Runs) answered(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) 
 	return []ledger.Draft{{Kind: KindDone, Subject: runName(run), Actor: rec.Actor, Data: Done{Run: run, Event: ev}}}, nil
 }
 
-// finished tells the parent of a run, and starts the next that waits its turn.
+// finished tells the parent of a run, and starts those that wait their turn.
 func (r *Runs) finished(tx *view.Tx, rec ledger.Record, d Finished) ([]ledger.Draft, error) {
 	r.drop(d.Run)
-	events, err := Events(tx, d.Run)
+	s, err := startedOf(tx, d.Run)
 	if err != nil {
 		return nil, err
-	}
-	first := rec.Seq
-	if len(events) > 0 {
-		first = events[0]
-	}
-	begun, err := tx.Record(first)
-	if err != nil {
-		return nil, err
-	}
-	var s Started
-	if err := json.Unmarshal(begun.Data, &s); err != nil {
-		return nil, fmt.Errorf("decode start of run %d: %w", d.Run, err)
 	}
 	var out []ledger.Draft
-	if s.Trigger.Kind == TriggerPlay {
-		open, err := IsOpen(tx, s.Trigger.Run, s.Trigger.Action)
-		if err != nil {
+	if s.Concurrency != "" {
+		if out, err = r.nextQueued(tx, s.Playbook, s.Concurrency); err != nil {
 			return nil, err
 		}
-		if open {
-			out = append(out, ledger.Draft{
-				Kind: KindDone, Subject: runName(s.Trigger.Run), Actor: "playbook/" + s.Playbook,
-				Data: Done{
-					Run: s.Trigger.Run, Result: d.Output,
-					Event: playbook.Event{Kind: playbook.Ended, Action: s.Trigger.Action, Run: runName(d.Run), Status: d.Status, Error: d.Error},
-				},
-			})
-		}
 	}
-	if s.Concurrency == "" {
+	if s.Trigger.Kind != TriggerPlay {
 		return out, nil
 	}
-	next, err := r.nextQueued(tx, s.Playbook, s.Concurrency)
-	return append(out, next...), err
+	open, err := IsOpen(tx, s.Trigger.Run, s.Trigger.Action)
+	if err != nil || !open {
+		return out, err
+	}
+	return append(out, ledger.Draft{
+		Kind: KindDone, Subject: runName(s.Trigger.Run), Actor: "playbook/" + s.Playbook,
+		Data: Done{
+			Run: s.Trigger.Run, Result: d.Output,
+			Event: playbook.Event{Kind: playbook.Ended, Action: s.Trigger.Action, Run: runName(d.Run), Status: d.Status, Error: d.Error},
+		},
+	}), nil
 }
 
 // withdrawn ends what a run no longer wants: a run that it played.
 func (r *Runs) withdrawn(tx *view.Tx, rec ledger.Record, d Action) ([]ledger.Draft, error) {
+	queued := map[uint64]bool{}
 	var children []uint64
-	err := tx.Query(`SELECT id FROM run WHERE parent = ? AND ended = 0`, func(row view.Row) error {
+	err := tx.Query(`SELECT id, state = 'queued' FROM run WHERE parent > 0 AND parent = ? AND ended = 0 ORDER BY id`, func(row view.Row) error {
 		children = append(children, row.Uint(0))
+		queued[row.Uint(0)] = row.Bool(1)
 		return nil
 	}, d.Run)
 	if err != nil {
 		return nil, err
 	}
+	const why = "the run that played it no longer wants it"
 	var out []ledger.Draft
 	for _, id := range children {
 		s, err := startedOf(tx, id)
 		if err != nil {
 			return nil, err
 		}
+		end := ledger.Draft{Kind: KindCancelled, Subject: runName(id), Actor: rec.Actor, Data: Asked{Run: id, Reason: why}}
+		if queued[id] { // it has not begun, so there is nothing to step
+			end.Kind, end.Data = KindFinished, Finished{Run: id, Status: playbook.WasCancelled, Message: why}
+		}
 		if s.Trigger.Action == d.Action {
-			out = append(out, ledger.Draft{Kind: KindCancelled, Subject: runName(id), Actor: rec.Actor, Data: Asked{Run: id, Reason: "the run that played it no longer wants it"}})
+			out = append(out, end)
 		}
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"beffroi.dev/internal/errs"
+	"beffroi.dev/internal/playbook"
 	"beffroi.dev/internal/view"
 )
 
@@ -67,10 +68,10 @@ func List(tx *view.Tx, f Filter) ([]Summary, error) {
 		add("ended = 0")
 	case StateQueued, StateRunning:
 		add("ended = 0 AND state = ?", f.State)
-	case "failed":
-		add("state = 'failed'")
+	case string(playbook.OK):
+		add("state = 'ok'")
 	default:
-		add("state = ?", f.State)
+		add("ended > 0 AND state <> 'ok' AND state = ?", f.State)
 	}
 	if f.Case != 0 {
 		add("case_id > 0 AND case_id = ?", f.Case)

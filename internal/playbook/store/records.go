@@ -47,7 +47,7 @@ type Trigger struct {
 	Due      *time.Time `json:"due,omitempty"`       // of a schedule
 	Run      uint64     `json:"run,omitempty"`       // the parent, of play
 	Action   string     `json:"action,omitempty"`    // the parent's step, of play
-	Depth    int        `json:"depth,omitempty"`     // how deep, of play
+	Depth    int        `json:"depth,omitempty"`     // how deep, of play; how long the chain, of the end of a run
 	ReplayOf uint64     `json:"replay_of,omitempty"` // the run that is played again
 }
 

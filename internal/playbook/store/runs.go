@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 
+	"beffroi.dev/internal/errs"
 	"beffroi.dev/internal/expr"
 	"beffroi.dev/internal/ledger"
 	"beffroi.dev/internal/playbook"
@@ -122,7 +123,7 @@ func (r *Runs) advance(tx *view.Tx, id uint64, rec ledger.Record) ([]ledger.Draf
 		if err != nil {
 			return nil, err
 		}
-		if h.run, cmds, err = playbook.Step(h.def, h.run, ev); err != nil {
+		if cmds, err = h.step(ev); err != nil {
 			return nil, fmt.Errorf("step run %d: %w", id, err)
 		}
 	} else {
@@ -133,6 +134,21 @@ func (r *Runs) advance(tx *view.Tx, id uint64, rec ledger.Record) ([]ledger.Draf
 	}
 	r.hold(id, h)
 	return r.drafts(tx, id, h, cmds)
+}
+
+// step feeds the run an event. One for an action that is not open any more
+// changes nothing: two things may happen to a run in one block, and what the
+// first sets off may withdraw the second.
+func (h *held) step(ev playbook.Event) ([]playbook.Command, error) {
+	run, cmds, err := playbook.Step(h.def, h.run, ev)
+	if errs.KindOf(err) == errs.Conflict {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	h.run = run
+	return cmds, nil
 }
 
 // fold builds a run from its records up to and including one, and returns what
@@ -162,7 +178,7 @@ func (r *Runs) fold(tx *view.Tx, id, upTo uint64, trace bool) (*held, []playbook
 		if err != nil {
 			return nil, nil, err
 		}
-		if h.run, cmds, err = playbook.Step(h.def, h.run, ev); err != nil {
+		if cmds, err = h.step(ev); err != nil {
 			return nil, nil, fmt.Errorf("step run %d with record %d: %w", id, seq, err)
 		}
 	}

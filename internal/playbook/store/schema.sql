@@ -16,7 +16,8 @@ CREATE TABLE run (
 CREATE INDEX run_playbook ON run (playbook, id);
 CREATE INDEX run_case ON run (case_id) WHERE case_id > 0;
 CREATE INDEX run_open ON run (id) WHERE ended = 0;
-CREATE INDEX run_failed ON run (id) WHERE state = 'failed';
+CREATE INDEX run_parent ON run (parent) WHERE parent > 0;
+CREATE INDEX run_not_ok ON run (state, id) WHERE ended > 0 AND state <> 'ok';
 CREATE INDEX run_concurrency ON run (playbook, concurrency, id) WHERE ended = 0 AND concurrency <> '';
 
 -- The records that a run is rebuilt from.

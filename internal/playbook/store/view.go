@@ -123,7 +123,7 @@ func applyWithdrawn(tx *view.Tx, _ ledger.Record, d Action) error {
 
 func applyScheduled(tx *view.Tx, _ ledger.Record, d Scheduled) error {
 	return tx.Exec(`INSERT INTO run_schedule (playbook, last) VALUES (?, ?)
-		ON CONFLICT (playbook) DO UPDATE SET last = excluded.last`, d.Playbook, d.Due.UnixMicro())
+		ON CONFLICT (playbook) DO UPDATE SET last = max(last, excluded.last)`, d.Playbook, d.Due.UnixMicro())
 }
 
 func closeStep(tx *view.Tx, run uint64, action string) error {
