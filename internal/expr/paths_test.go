@@ -2,6 +2,7 @@ package expr_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -153,6 +154,23 @@ func TestNewEnvRefusesBadVariables(t *testing.T) {
 		if _, err := expr.NewEnv(vars...); err == nil {
 			t.Errorf("%v: accepted", vars)
 		}
+	}
+}
+
+func TestDurationsAndTimesAreTyped(t *testing.T) {
+	env, err := expr.NewEnv(expr.Var{Name: "d", Type: expr.Duration()}, expr.Var{Name: "at", Type: expr.Timestamp()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := env.CompileBool(`at + d > at && d > duration("1m")`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := p.Bool(map[string]any{"d": time.Hour, "at": time.Unix(0, 0)}); err != nil || !ok {
+		t.Error(ok, err)
+	}
+	if _, err := env.Compile(`d > 60`); err == nil {
+		t.Error("a duration was compared with a number")
 	}
 }
 
