@@ -31,6 +31,7 @@ func content(a args, m *Message) error {
 		return no("msg_too_long")
 	}
 	if s := a["blocks"]; s != "" {
+		m.Blocks = nil
 		if json.Unmarshal([]byte(s), &m.Blocks) != nil {
 			return no("invalid_blocks_format")
 		}
@@ -42,9 +43,11 @@ func content(a args, m *Message) error {
 		return no("no_text")
 	}
 	if s := a["metadata"]; s != "" && s != `{"event_type":"","event_payload":null}` {
-		if json.Unmarshal([]byte(s), &m.Metadata) != nil || str(m.Metadata["event_type"]) == "" || object(m.Metadata["event_payload"]) == nil {
+		var meta map[string]any // a new one: the old one may be being read
+		if json.Unmarshal([]byte(s), &meta) != nil || str(meta["event_type"]) == "" || object(meta["event_payload"]) == nil {
 			return no("invalid_metadata_format")
 		}
+		m.Metadata = meta
 	}
 	return nil
 }

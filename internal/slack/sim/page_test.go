@@ -204,8 +204,14 @@ func chromium(t *testing.T, url string) *tab {
 		t.Fatal(err)
 	}
 	_ = hello.Body.Close()
-	t.Cleanup(func() { stop(); _ = conn.Close() })
 	b := &tab{t: t, conn: conn}
+	t.Cleanup(func() { // in peace, so that nobody writes into its folder any more
+		_ = conn.WriteJSON(map[string]any{"id": b.id + 1, "method": "Browser.close"})
+		ended := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		once.Do(func() { _ = cmd.Wait() })
+		ended.Stop()
+		_ = conn.Close()
+	})
 	b.call("Log.enable", nil)
 	b.call("Runtime.enable", nil)
 	b.call("Page.navigate", map[string]any{"url": url})
