@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"beffroi.dev/internal/alert"
@@ -67,20 +68,51 @@ func (p playbooks) Version(tx *view.Tx, name, version string) (*playbook.Playboo
 	return def, nil
 }
 
-// facts gives runs what they know of alerts and cases.
-type facts struct{}
+// facts gives runs what they know of alerts and cases. Findings never change,
+// so the newest are kept: a run asks for its own several times.
+type facts struct {
+	mu    sync.Mutex
+	kept  map[uint64]map[string]any // guarded by mu; by alert, read-only
+	order []uint64                  // guarded by mu
+}
 
-func (facts) Alert(tx *view.Tx, id uint64) (map[string]any, error) {
+// maxFindings bounds how many findings are kept.
+const maxFindings = 256
+
+func (f *facts) Alert(tx *view.Tx, id uint64) (map[string]any, error) {
+	f.mu.Lock()
+	out := f.kept[id]
+	f.mu.Unlock()
+	if out != nil {
+		return out, nil
+	}
 	finding, err := alertstore.Finding(tx, id)
 	if err != nil {
 		return nil, err
 	}
-	out := alert.View(finding)
+	out = alert.View(finding)
 	out["id"] = alertstore.Name("alert", id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kept == nil {
+		f.kept = map[uint64]map[string]any{}
+	}
+	f.kept[id] = out
+	if f.order = append(f.order, id); len(f.order) > maxFindings {
+		delete(f.kept, f.order[0])
+		f.order = f.order[1:]
+	}
 	return out, nil
 }
 
-func (facts) Case(tx *view.Tx, id uint64) (map[string]any, error) { return alertstore.Facts(tx, id) }
+// forget drops findings that were never durable.
+func (f *facts) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept, f.order = nil, nil
+}
+
+func (*facts) Case(tx *view.Tx, id uint64) (map[string]any, error) { return alertstore.Facts(tx, id) }
 
 // directoryOf is the directory of the people in force.
 func directoryOf(docs *documentstore.Registry) *person.Directory {

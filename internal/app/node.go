@@ -168,15 +168,16 @@ func (c *Config) defaults() {
 
 // wire makes the parts and plugs them together.
 func (n *Node) wire(ctx context.Context) (err error) {
+	known := &facts{}
 	n.runs = playbookstore.New(playbookstore.Config{
-		Playbooks: playbooks{func() *documentstore.Registry { return n.docs }}, Facts: facts{}, Blobs: n.blobs, View: n.view,
+		Playbooks: playbooks{func() *documentstore.Registry { return n.docs }}, Facts: known, Blobs: n.blobs, View: n.view,
 		Reach:     func(target string) []string { return respondents{n.directory()}.Reach(target, n.c.Now()) },
 		Sequencer: func() *sequencer.Sequencer { return n.seq },
 	})
 	n.seq, err = sequencer.New(sequencer.Config{
 		View: n.view, Committer: committer{n.ledger}, Followers: n.followers(),
 		Committed:  []func([]ledger.Record){n.committed},
-		RolledBack: []func(){n.runs.RolledBack},
+		RolledBack: []func(){n.runs.RolledBack, known.forget},
 		Now:        n.c.Now, Log: n.c.Log,
 	})
 	if err != nil {
