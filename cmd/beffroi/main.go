@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // schedules and rotations name time zones, and a machine may lack their data
 
 	"beffroi.dev/internal/cli"
 )
