@@ -65,10 +65,11 @@ func (n *Node) handler() (http.Handler, error) {
 
 // hooked takes what a verified call brought to the playbooks that listen.
 func (n *Node) hooked(ctx context.Context, name, actor string, body any) (bool, error) {
-	if !n.runs.Listening(name) {
-		return false, nil
+	listening, err := n.runs.Listening(ctx, name)
+	if err != nil || !listening {
+		return false, err
 	}
-	_, err := n.runs.Call(ctx, name, actor, body)
+	_, err = n.runs.Call(ctx, name, actor, body)
 	if errs.KindOf(err) == errs.NotFound {
 		return false, nil
 	}

@@ -215,8 +215,10 @@ func applyMerged(tx *view.Tx, rec ledger.Record, c Case) error {
 		{`INSERT INTO alert_entity (entity, case_id, last) SELECT entity, ?, last FROM alert_entity WHERE case_id = ?
 			ON CONFLICT (entity, case_id) DO UPDATE SET last = max(last, excluded.last)`, []any{into, c.ID}},
 		{`DELETE FROM alert_entity WHERE case_id = ?`, []any{c.ID}},
-		{`UPDATE alert_handling SET alerts = alerts + ?, severity = max(severity, ?), last = max(last, ?), changed = ? WHERE id = ?`,
-			[]any{c.Alerts, c.Severity, c.Last.UnixMicro(), rec.Seq, into}},
+		{
+			`UPDATE alert_handling SET alerts = alerts + ?, severity = max(severity, ?), last = max(last, ?), changed = ? WHERE id = ?`,
+			[]any{c.Alerts, c.Severity, c.Last.UnixMicro(), rec.Seq, into},
+		},
 		{`UPDATE alert_handling SET merged = ?, ended = ? WHERE id = ?`, []any{into, rec.Time.UnixMicro(), c.ID}},
 	} {
 		if err := tx.Exec(q.query, q.args...); err != nil {

@@ -182,9 +182,13 @@ func (r *Runs) Call(ctx context.Context, name, actor string, data any) (uint64, 
 	if err != nil {
 		return 0, err
 	}
-	res, err := r.c.Sequencer().Do(ctx, func(*view.Tx, time.Time) ([]ledger.Draft, error) {
-		if !r.Listening(name) {
-			return nil, errs.E(errs.NotFound, "no playbook listens to %s", name)
+	res, err := r.c.Sequencer().Do(ctx, func(tx *view.Tx, _ time.Time) ([]ledger.Draft, error) {
+		listening, err := r.listening(tx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !listening {
+			return nil, errs.E(errs.NotFound, "nothing listens to the hook %s", name)
 		}
 		return []ledger.Draft{{Kind: KindWebhook, Subject: "webhook/" + name, Actor: actor, Data: Webhook{Name: name, Data: p}}}, nil
 	})
@@ -194,16 +198,25 @@ func (r *Runs) Call(ctx context.Context, name, actor string, data any) (uint64, 
 	return res.Records[0].Seq, nil
 }
 
-// Listening reports whether a playbook in force listens to a webhook.
-func (r *Runs) Listening(name string) bool {
+// Listening reports whether a playbook in force listens to a webhook, or a run
+// waits for it.
+func (r *Runs) Listening(ctx context.Context, name string) (listening bool, err error) {
+	err = r.c.View.Read(ctx, func(tx *view.Tx) error {
+		listening, err = r.listening(tx, name)
+		return err
+	})
+	return listening, err
+}
+
+func (r *Runs) listening(tx *view.Tx, name string) (bool, error) {
 	for _, def := range r.c.Playbooks.Active() {
 		for _, t := range def.Triggers() {
 			if t.Kind == playbook.OnWebhook && t.Webhook == name {
-				return true
+				return true, nil
 			}
 		}
 	}
-	return false
+	return tx.One(`SELECT 1 FROM run_open_step WHERE event IS NOT NULL AND event = ? LIMIT 1`, nil, "webhook/"+name)
 }
 
 // maxMissed bounds how many missed times of a schedule are caught up one by one.

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -221,21 +222,48 @@ func caseOf(rec ledger.Record) uint64 {
 	return 0
 }
 
-// arrived wakes the runs that wait for an event.
+// arrived wakes the runs that wait for an event: for a kind of record, whose
+// data they see beside its subject, actor and number; or for a call of the hook
+// webhook/NAME, of which they see what was sent.
 func (r *Runs) arrived(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) {
-	waiting, err := openSteps(tx, `event IS NOT NULL AND event = ? ORDER BY seq`, rec.Kind)
+	out, err := r.awaited(tx, rec, rec.Kind, func() (any, error) {
+		value, err := recordValue(rec)
+		if err != nil {
+			return nil, err
+		}
+		out := map[string]any{"subject": rec.Subject, "actor": rec.Actor, "record": int64(rec.Seq)}
+		if m, ok := value["data"].(map[string]any); ok {
+			maps.Copy(out, m)
+		}
+		return out, nil
+	})
+	if err != nil || rec.Kind != KindWebhook {
+		return out, err
+	}
+	called, err := r.awaited(tx, rec, rec.Subject, func() (any, error) {
+		var d Webhook
+		if err := json.Unmarshal(rec.Data, &d); err != nil {
+			return nil, fmt.Errorf("decode webhook.received %d: %w", rec.Seq, err)
+		}
+		return r.value(d.Data)
+	})
+	return append(out, called...), err
+}
+
+// awaited finds the steps that wait for an event of a name and that its data
+// matches.
+func (r *Runs) awaited(tx *view.Tx, rec ledger.Record, name string, data func() (any, error)) ([]ledger.Draft, error) {
+	waiting, err := openSteps(tx, `event IS NOT NULL AND event = ? ORDER BY seq`, name)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
-	data, err := expr.FromJSON(rec.Data)
+	value, err := data()
 	if err != nil {
-		return nil, fmt.Errorf("data of record %d: %w", rec.Seq, err)
+		return nil, err
 	}
-	value := map[string]any{"subject": rec.Subject, "actor": rec.Actor, "record": int64(rec.Seq)}
-	if m, ok := data.(map[string]any); ok {
-		for k, v := range m {
-			value[k] = v
-		}
+	result, err := r.payload(value)
+	if err != nil {
+		return nil, err
 	}
 	var out []ledger.Draft
 	for _, w := range waiting {
@@ -253,10 +281,6 @@ func (r *Runs) arrived(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) {
 		}
 		if !(playbook.Await{Match: match}).Matches(value) {
 			continue
-		}
-		result, err := r.payload(value)
-		if err != nil {
-			return nil, err
 		}
 		out = append(out, ledger.Draft{
 			Kind: KindDone, Subject: runName(w.Run), Actor: rec.Actor,
