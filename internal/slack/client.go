@@ -15,20 +15,9 @@ import (
 	"beffroi.dev/internal/secret"
 )
 
-// tagType marks our messages, so that they are found again.
-const tagType = "beffroi_message"
-
-// tag is the metadata of a message of ours.
-type tag struct {
-	key    string
-	rev    uint64
-	folded int  // of a digest: how many messages stand in it only
-	open   bool // of a digest: messages still wait behind it
-}
-
 // client is all that this package knows of the Web API. It keeps the limits
-// and gives every failure a fate. Nothing outside this file and socket.go sees
-// the library.
+// and gives every failure a fate. Nothing outside this file, history.go and
+// socket.go sees the library.
 type client struct {
 	api    *slackgo.Client
 	http   *http.Client
@@ -243,63 +232,6 @@ func (c *client) openView(ctx context.Context, trigger string, v view) error {
 	})
 }
 
-// history returns our messages of a channel, or of one thread of it, that were
-// posted after a time, by key.
-func (c *client) history(ctx context.Context, channel, thread string, after time.Time) (map[string]found, error) {
-	out := map[string]found{}
-	oldest := fmt.Sprintf("%d.000000", after.Unix())
-	cursor := ""
-	for range maxPages {
-		msgs, next, err := c.page(ctx, channel, thread, oldest, cursor)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range msgs {
-			if t, ok := tagOf(m.Metadata); ok {
-				out[t.key] = found{spot: Spot{channel, m.Timestamp}, thread: m.ThreadTimestamp, tag: t}
-			}
-		}
-		if next == "" {
-			break
-		}
-		cursor = next
-	}
-	return out, nil
-}
-
-// maxPages bounds a search: 25 pages of 200 messages.
-const maxPages = 25
-
-// found is a message of ours that stands on Slack.
-type found struct {
-	spot   Spot
-	thread string
-	tag    tag
-}
-
-func (c *client) page(ctx context.Context, channel, thread, oldest, cursor string) (msgs []slackgo.Message, next string, err error) {
-	if thread != "" {
-		err = c.call(ctx, mReplies, func(ctx context.Context) error {
-			ms, _, n, err := c.api.GetConversationRepliesContext(ctx, &slackgo.GetConversationRepliesParameters{
-				ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: 200, IncludeAllMetadata: true,
-			})
-			msgs, next = ms, n
-			return err
-		})
-		return msgs, next, err
-	}
-	err = c.call(ctx, mHistory, func(ctx context.Context) error {
-		r, err := c.api.GetConversationHistoryContext(ctx, &slackgo.GetConversationHistoryParameters{
-			ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: 200, IncludeAllMetadata: true,
-		})
-		if err == nil {
-			msgs, next = r.Messages, r.ResponseMetaData.NextCursor
-		}
-		return err
-	})
-	return msgs, next, err
-}
-
 func messageOptions(r rendered, t tag) []slackgo.MsgOption {
 	payload := map[string]any{"key": t.key, "rev": fmt.Sprint(t.rev)}
 	if t.folded > 0 || t.open {
@@ -313,29 +245,11 @@ func messageOptions(r rendered, t tag) []slackgo.MsgOption {
 	}
 }
 
-func tagOf(m slackgo.SlackMetadata) (tag, bool) {
-	if m.EventType != tagType {
-		return tag{}, false
-	}
-	var t tag
-	t.key, _ = m.EventPayload["key"].(string) //nolint:errcheck // an odd tag is no tag of ours
-	if s, ok := m.EventPayload["rev"].(string); ok {
-		if _, err := fmt.Sscan(s, &t.rev); err != nil {
-			return tag{}, false
-		}
-	}
-	if f, ok := m.EventPayload["folded"].(float64); ok {
-		t.folded = int(f)
-	}
-	t.open, _ = m.EventPayload["open"].(bool) //nolint:errcheck // absent is false
-	return t, t.key != ""
-}
-
 // libBlock lets the library carry our blocks as they are.
 type libBlock struct{ block }
 
 func (b libBlock) BlockType() slackgo.MessageBlockType { return slackgo.MessageBlockType(b.Type) }
-func (b libBlock) ID() string                          { return b.block.BlockID }
+func (b libBlock) ID() string                          { return b.BlockID }
 func (b libBlock) MarshalJSON() ([]byte, error)        { return json.Marshal(b.block) }
 
 func libBlocks(bs []block) []slackgo.Block {

@@ -3,6 +3,7 @@ package slack
 import (
 	"context"
 	"errors"
+	"maps"
 	"regexp"
 	"strings"
 	"sync"
@@ -191,9 +192,7 @@ func (d *directory) list(ctx context.Context) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for name, id := range page {
-			names[name] = id
-		}
+		maps.Copy(names, page)
 		if next == "" || next == cursor {
 			return names, nil
 		}

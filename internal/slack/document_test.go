@@ -2,6 +2,7 @@ package slack_test
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -54,6 +55,33 @@ func TestDocument(t *testing.T) {
 				t.Errorf("%v\n%s", p.Issues, diff)
 			}
 		})
+	}
+}
+
+// TestGuide: what docs/slack.md tells people to write is right.
+func TestGuide(t *testing.T) {
+	b, err := os.ReadFile("../../docs/slack.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := slack.DocumentKind()
+	n := 0
+	for _, part := range strings.Split(string(b), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(part, "```")
+		if !strings.HasPrefix(text, "kind: slack") {
+			continue
+		}
+		n++
+		ds, err := document.Parse("slack.md", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := (document.Kinds{kind.Name: kind}).Plan(nil, ds, nil); !p.OK() {
+			t.Errorf("%s\n%s", p.Issues, text)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d documents in the guide, want 2", n)
 	}
 }
 

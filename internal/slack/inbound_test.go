@@ -185,6 +185,26 @@ func TestWhoMayNotPressAnything(t *testing.T) {
 	}
 }
 
+// TestColleague: one organisation may have several workspaces.
+func TestColleague(t *testing.T) {
+	inBubble(t, func(_ *slack.Config, sc *sim.Config) {
+		sc.Enterprise = "E0ORG"
+		sc.Users = append(sc.Users, sim.User{ID: "W0COL", Name: "Colleague", Email: "col@example.com", Team: "T0SISTER", Enterprise: "E0ORG"},
+			sim.User{ID: "W0FOE", Name: "Foe", Email: "foe@example.com", Team: "T0SISTER", Enterprise: "E0OTHER"})
+	}, func(w *world) {
+		w.desk.put(question(1))
+		w.pass(time.Second)
+		w.press("W0FOE", "ask/1", 0)
+		if len(w.desk.refused) != 1 || w.desk.answered["ask/1"] != "" {
+			t.Errorf("of another organisation: refused %v", w.desk.refused)
+		}
+		w.press("W0COL", "ask/1", 0)
+		if w.desk.answered["ask/1"] != "Colleague" {
+			t.Error("a colleague could not answer")
+		}
+	})
+}
+
 func TestStandingIsCheckedAtThePress(t *testing.T) {
 	inBubble(t, nil, func(w *world) {
 		w.desk.put(question(1))

@@ -149,7 +149,7 @@ func (s *Slack) postJoining(ctx context.Context, channel, thread string, broadca
 func (s *Slack) look(ctx context.Context, r *result, channel, key string) (*found, error) {
 	var have *found
 	r.index = map[string]map[string]found{}
-	for _, thread := range r.job.look {
+	for _, thread := range r.look {
 		index, err := s.find(ctx, channel, thread, r.from)
 		if err != nil {
 			return nil, err

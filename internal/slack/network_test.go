@@ -120,6 +120,13 @@ func TestOverTheNetwork(t *testing.T) {
 	}
 }
 
+func TestSocketWithAWrongTokenGoesOnPosting(t *testing.T) {
+	desk, ws := online(t, slack.ModeSocket)
+	ws.Inject(sim.Fault{Method: "apps.connections.open", Code: "invalid_auth"})
+	desk.put(question(1))
+	posted(t, ws, "ask/1")
+}
+
 func TestSocketThatIsNotAnsweredFails(t *testing.T) {
 	desk, ws := online(t, slack.ModeSocket)
 	desk.put(question(1))

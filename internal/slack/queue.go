@@ -102,7 +102,7 @@ func (q *queue) read(ctx context.Context, woken bool) {
 	if again {
 		q.after, q.gen, q.reread = Place{}, q.gen+1, now.Add(q.s.c.Reread)
 	}
-	if !again && !woken && !(q.more && len(q.items) < maxPending) {
+	if !again && !woken && (!q.more || len(q.items) >= maxPending) {
 		return
 	}
 	for len(q.items) < maxPending {

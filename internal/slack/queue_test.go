@@ -492,6 +492,67 @@ func TestDigestStandsForNotices(t *testing.T) {
 	})
 }
 
+// TestFloodDoesNotFillMemory: more than a queue holds goes through all the same.
+func TestFloodDoesNotFillMemory(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		for i := range 12_000 {
+			m := question(i)
+			m.Kind, m.Content.Answers = slack.Notice, nil
+			w.desk.put(m)
+		}
+		w.pass(20 * time.Minute)
+		if n, there := len(w.desk.posted), len(w.keys("soc")); n != 12_000 || there > 60 {
+			t.Errorf("%d recorded, %d messages", n, there)
+		}
+	})
+}
+
+func TestDigestThatCannotBePostedIsNotInTheWay(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		for i := range 30 {
+			m := question(i)
+			m.Channel = "C0OLD"
+			w.desk.put(m)
+		}
+		w.pass(10 * time.Minute)
+		if n := len(w.desk.failed()); n != 30 {
+			t.Errorf("%d failures were recorded, want one a message", n)
+		}
+	})
+}
+
+func TestWhereWeMayNotReadWePostAllTheSame(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		w.stop()
+		w.desk.put(question(1))
+		w.pass(time.Minute)
+		w.ws.Inject(sim.Fault{Method: "conversations.history", Code: "missing_scope"})
+		w.start()
+		w.pass(time.Minute)
+		if len(w.keys("soc")) != 1 {
+			t.Error("not posted")
+		}
+	})
+}
+
+func TestOutboxThatCannotBeRead(t *testing.T) {
+	inBubble(t, nil, func(w *world) {
+		w.desk.mu.Lock()
+		w.desk.unreadable = true
+		w.desk.mu.Unlock()
+		w.desk.put(question(1))
+		w.pass(time.Minute)
+		w.desk.mu.Lock()
+		reads := w.desk.reads
+		w.desk.unreadable = false
+		w.desk.mu.Unlock()
+		w.pass(10 * time.Second)
+		if reads > 20 || len(w.keys("soc")) != 1 {
+			t.Errorf("%d reads in a minute, messages %v", reads, w.keys("soc"))
+		}
+	})
+}
+
 func TestDigestIsTakenUpAfterARestart(t *testing.T) {
 	inBubble(t, nil, func(w *world) {
 		for i := range 47 {

@@ -47,7 +47,7 @@ func TestRender(t *testing.T) {
 			got := golden(t, r)
 			if *update {
 				a.Files[1].Data = []byte(got)
-				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil { //nolint:gosec // a test's own file
+				if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return

@@ -68,6 +68,9 @@ type memory struct {
 	err      error             // of Answer and Refuse
 	lose     int               // how many Posted fail
 	slow     time.Duration     // of Answer
+
+	unreadable bool // Due fails
+	reads      int
 }
 
 func newMemory() *memory {
@@ -105,6 +108,9 @@ func (d *memory) withdraw(key string) {
 func (d *memory) Due(_ context.Context, after slack.Place, limit int) ([]slack.Message, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.reads++; d.unreadable {
+		return nil, fmt.Errorf("the view is being rebuilt")
+	}
 	var out []slack.Message
 	for _, m := range d.messages {
 		p, there := d.posted[m.Key]

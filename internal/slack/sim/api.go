@@ -210,7 +210,7 @@ func (w *Workspace) base(r *http.Request) string {
 func (w *Workspace) authTest(_ args, r *http.Request) (map[string]any, error) {
 	return map[string]any{
 		"url": w.base(r) + "/", "team": w.c.TeamName, "user": strings.ToLower(w.bot.Name),
-		"team_id": w.c.TeamID, "user_id": w.bot.ID, "bot_id": "B0BOT", "is_enterprise_install": false,
+		"team_id": w.c.TeamID, "enterprise_id": w.c.Enterprise, "user_id": w.bot.ID, "bot_id": "B0BOT", "is_enterprise_install": false,
 	}, nil
 }
 

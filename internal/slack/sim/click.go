@@ -115,9 +115,8 @@ func (w *Workspace) Deliver(ctx context.Context, d Delivery) (Reply, error) {
 	if err != nil {
 		return Reply{Delivery: d}, nil //nolint:nilerr // no answer is an answer: the user sees it
 	}
-	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	if err != nil {
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
 		return Reply{Delivery: d}, nil //nolint:nilerr // likewise
 	}
 	return Reply{Status: resp.StatusCode, Body: body, Delivery: d}, nil

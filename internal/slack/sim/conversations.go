@@ -157,10 +157,15 @@ func (w *Workspace) userShape(u *User) map[string]any {
 	if u.Email != "" && team == w.c.TeamID {
 		profile["email"] = u.Email
 	}
+	colleague := u.Enterprise != "" && u.Enterprise == w.c.Enterprise
+	if colleague {
+		profile["email"] = u.Email
+	}
 	return map[string]any{
-		"id": u.ID, "team_id": team, "name": strings.ToLower(strings.ReplaceAll(u.Name, " ", ".")), "real_name": u.Name,
+		"enterprise_user": map[string]any{"enterprise_id": u.Enterprise},
+		"id":              u.ID, "team_id": team, "name": strings.ToLower(strings.ReplaceAll(u.Name, " ", ".")), "real_name": u.Name,
 		"deleted": u.Deleted, "is_bot": u.Bot, "is_restricted": u.Guest, "is_ultra_restricted": false,
-		"is_stranger": team != w.c.TeamID, "is_email_confirmed": true, "profile": profile,
+		"is_stranger": team != w.c.TeamID && !colleague, "is_email_confirmed": true, "profile": profile,
 	}
 }
 

@@ -98,7 +98,7 @@ func TestPageIsToldOfChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
 		switch lines.Text() {
@@ -166,7 +166,7 @@ func chromium(t *testing.T, url string) *tab {
 		peers.Missing(t, "chromium; install Debian's chromium")
 	}
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), exe, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", //nolint:gosec // the browser's own name
+	cmd := exec.CommandContext(t.Context(), exe, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", "--user-data-dir="+dir, "about:blank")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func chromium(t *testing.T, url string) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var target struct{ WebSocketDebuggerURL string }
 	if err := json.NewDecoder(resp.Body).Decode(&target); err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ import (
 type Config struct {
 	TeamID        string // default "T0SIM"
 	TeamName      string // default "Simulated workspace"
+	Enterprise    string // the organisation of several workspaces; "" for none
 	BotName       string // default "Beffroi"
 	BotToken      string
 	AppToken      string // for Socket Mode
@@ -56,7 +57,9 @@ type User struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"` // as shown: "Ada Lovelace"
 	Email string `json:"-"`
-	Team  string `json:"-"` // of strangers: another workspace's
+	Team  string `json:"-"` // of strangers and colleagues: another workspace's
+	// Enterprise is the organisation of somebody in another workspace.
+	Enterprise string `json:"-"`
 
 	Guest   bool `json:"guest,omitempty"`
 	Bot     bool `json:"-"`
@@ -196,8 +199,8 @@ func (w *Workspace) DirectMessages(user string) []Message {
 
 // Key returns the key in a message's metadata, or "".
 func (m Message) Key() string {
-	p, _ := m.Metadata["event_payload"].(map[string]any) //nolint:errcheck // without metadata there is no key
-	k, _ := p["key"].(string)                            //nolint:errcheck // likewise
+	p, _ := m.Metadata["event_payload"].(map[string]any)
+	k, _ := p["key"].(string)
 	return k
 }
 
@@ -268,6 +271,6 @@ func (w *Workspace) changed(what string) {
 }
 
 // Short forms for JSON values of unknown shape: a wrong shape is the zero value.
-func object(v any) map[string]any { o, _ := v.(map[string]any); return o } //nolint:errcheck // see above
-func list(v any) []any            { l, _ := v.([]any); return l }          //nolint:errcheck // see above
-func str(v any) string            { s, _ := v.(string); return s }         //nolint:errcheck // see above
+func object(v any) map[string]any { o, _ := v.(map[string]any); return o }
+func list(v any) []any            { l, _ := v.([]any); return l }
+func str(v any) string            { s, _ := v.(string); return s }
