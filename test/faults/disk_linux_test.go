@@ -99,7 +99,8 @@ func (d *disk) ballast() (remove func()) {
 	}
 }
 
-// trouble waits until the senders are not acknowledged any more.
+// trouble waits until the senders are not acknowledged any more: those whose
+// alert is under way hear a 5xx, then nobody answers, as the node ends.
 func trouble(t *testing.T, n *node, s *senders) {
 	t.Helper()
 	for began := time.Now(); s.refused.Load()+s.broken.Load() < 50; {
@@ -110,22 +111,45 @@ func trouble(t *testing.T, n *node, s *senders) {
 	}
 }
 
-// recover starts the node again when it ended, and waits until all is done.
-func (n *node) recover(api *stub, s *senders, runs int) (ended bool) {
+// ended waits until the node ends for lack of a disk, and checks that it says so.
+func (n *node) ended() {
 	n.t.Helper()
 	select {
 	case err := <-n.exited:
-		ended = true
 		if err == nil {
 			n.t.Error("the node ended as if all were well")
 		}
-		if said := n.said(); !strings.Contains(said, "no space left on device") && !strings.Contains(said, "read-only file system") && !strings.Contains(said, "disk I/O error") {
-			n.t.Errorf("the node does not say why it ended:\n%s", said)
-		}
-		if err := n.start(); err != nil {
-			n.t.Fatalf("start after the disk came back: %v", err)
-		}
-	case <-time.After(100 * time.Millisecond): // it goes on
+	case <-time.After(20 * time.Second):
+		n.t.Fatalf("the node neither works nor ends\n%s", n.said())
+	}
+	if !blamesDisk(n.said()) {
+		n.t.Errorf("the node does not say why it ended:\n%s", n.said())
+	}
+}
+
+func blamesDisk(said string) bool {
+	return strings.Contains(said, "no space left on device") || strings.Contains(said, "read-only file system") || strings.Contains(said, "input/output error")
+}
+
+// startsOrSays starts the node on a disk that does not work yet: it starts, or
+// says why not.
+func (n *node) startsOrSays() {
+	n.t.Helper()
+	err := n.start()
+	n.t.Logf("start on such a disk: %s", oneLine(err))
+	if err == nil {
+		n.kill()
+	} else if !blamesDisk(err.Error()) {
+		n.t.Errorf("the start does not say why: %v", err)
+	}
+}
+
+// goesOn starts the node on a disk that works again, and checks that everything
+// is there and ends.
+func (n *node) goesOn(api *stub, s *senders, runs int) {
+	n.t.Helper()
+	if err := n.start(); err != nil {
+		n.t.Fatalf("start after the disk came back: %v", err)
 	}
 	s.wait(n.t, time.Minute)
 	behind := n.settle(time.Minute)
@@ -140,9 +164,8 @@ func (n *node) recover(api *stub, s *senders, runs int) (ended bool) {
 	if err := verify(n.t, n.data); err != nil {
 		n.t.Error(err)
 	}
-	n.t.Logf("%d alerts; %d refused, %d without an answer; the node ended: %t; start took %s; behind at the end %s",
-		runs, s.refused.Load(), s.broken.Load(), ended, n.took, behind)
-	return ended
+	n.t.Logf("%d alerts; %d refused, %d without an answer; start took %s; behind at the end %s",
+		runs, s.refused.Load(), s.broken.Load(), n.took, behind)
 }
 
 // TestTheDiskIsFull fills the disk while alerts come.
@@ -161,27 +184,61 @@ func TestTheDiskIsFull(t *testing.T) {
 			}
 			remove := d.ballast()
 			trouble(t, n, s)
-			if s.refused.Load() == 0 {
-				t.Error("no sender was told with a 5xx")
-			}
-			select {
-			case err := <-n.exited:
-				if err == nil {
-					t.Error("the node ended as if all were well")
-				}
-				// On a disk that is still full it starts, or says why not; it breaks nothing.
-				err = n.start()
-				t.Logf("start on a full disk: %s", oneLine(err))
-				if err != nil && !strings.Contains(err.Error(), "no space left on device") && !strings.Contains(err.Error(), "disk is full") {
-					t.Errorf("the start does not say why: %v", err)
-				}
-				if err != nil {
-					n.launch() // for recover to find it ended again
-				}
-			case <-time.After(time.Second):
-			}
+			n.ended()
+			n.startsOrSays()
 			remove()
-			n.recover(api, s, runs)
+			n.goesOn(api, s, runs)
 		})
 	}
+}
+
+// TestTheDiskTurnsReadOnly has the disk fail under a node: Linux makes it
+// read-only. It is one after all when it is mounted again.
+func TestTheDiskTurnsReadOnly(t *testing.T) {
+	t.Parallel()
+	runs := pick(300, 2000)
+	d := ext4(t)
+	api := newStub(t, nil)
+	n := newNode(t, filepath.Join(d.dir, "data"))
+	n.prepare(documents(api))
+	s := send(t.Context(), n.addr, 8, 0, int64(runs), 0)
+	for s.acked.Load() < int64(runs/4) {
+		<-time.After(time.Millisecond)
+	}
+	may(t, "break an ext4", d.command("mount", "-o", "remount,abort", d.dir))
+	trouble(t, n, s)
+	n.ended()
+	n.startsOrSays()
+	d.unmount()
+	if err := d.mount(); err != nil {
+		t.Fatal(err)
+	}
+	n.goesOn(api, s, runs)
+}
+
+// TestTheDiskIsReadOnly starts a node on a disk that cannot be written, where
+// an auditor may still verify.
+func TestTheDiskIsReadOnly(t *testing.T) {
+	t.Parallel()
+	d := tmpfs(t, "160m")
+	api := newStub(t, nil)
+	n := newNode(t, filepath.Join(d.dir, "data"))
+	n.prepare(documents(api))
+	s := send(t.Context(), n.addr, 4, 0, 50, 0)
+	s.wait(t, time.Minute)
+	n.settle(time.Minute)
+	n.stop()
+	may(t, "remount a tmpfs", syscall.Mount("", d.dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	if err := n.start(); err == nil {
+		t.Error("the node started on a read-only disk")
+	} else if !blamesDisk(err.Error()) {
+		t.Errorf("the start does not say why: %v", err)
+	} else {
+		t.Logf("start: %s", oneLine(err))
+	}
+	if _, err := beffroi(t, "ledger", "verify", "--data", n.data); err != nil {
+		t.Error(err)
+	}
+	may(t, "remount a tmpfs", syscall.Mount("", d.dir, "", syscall.MS_REMOUNT, "size=160m"))
+	n.goesOn(api, s, 50)
 }

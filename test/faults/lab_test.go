@@ -153,6 +153,9 @@ func (n *node) launch() (stdout string) {
 // start starts a process and waits until it answers. The error is why it ended.
 func (n *node) start() error {
 	n.t.Helper()
+	if _, err := program(); err != nil {
+		return err
+	}
 	began := time.Now()
 	stdout := n.launch()
 	for time.Since(began) < time.Minute {
@@ -250,13 +253,7 @@ func (n *node) prepare(yaml string) {
 	if err := n.start(); err != nil {
 		n.t.Fatal(err)
 	}
-	if err := n.api(http.MethodPut, "/secrets/HOOK", map[string]string{"value": hookSecret}, nil); err != nil {
-		n.t.Fatal(err)
-	}
-	in := map[string]any{"message": "faults", "files": []map[string]string{{"name": "faults.yaml", "text": yaml}}}
-	if err := n.api(http.MethodPost, "/documents/apply", in, nil); err != nil {
-		n.t.Fatal(err)
-	}
+	n.apply(yaml, map[string]string{"HOOK": hookSecret})
 }
 
 // A run as the API lists it.

@@ -107,4 +107,8 @@ func (s *stub) check(t *testing.T, want int) {
 }
 
 // documents are those of the campaigns that call s.
-func documents(s *stub) string { return sourceYAML + strings.ReplaceAll(forward, "STUB", s.URL) }
+func documents(s *stub) string { return documentsOf(forward, s) }
+
+func documentsOf(playbook string, s *stub) string {
+	return sourceYAML + strings.ReplaceAll(playbook, "STUB", s.URL)
+}
