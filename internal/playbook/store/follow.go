@@ -226,7 +226,7 @@ func caseOf(rec ledger.Record) uint64 {
 // data they see beside its subject, actor and number; or for a call of the hook
 // webhook/NAME, of which they see what was sent.
 func (r *Runs) arrived(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) {
-	out, err := r.awaited(tx, rec, rec.Kind, func() (any, error) {
+	out, err := r.matching(tx, rec, rec.Kind, func() (any, error) {
 		value, err := recordValue(rec)
 		if err != nil {
 			return nil, err
@@ -240,7 +240,7 @@ func (r *Runs) arrived(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) {
 	if err != nil || rec.Kind != KindWebhook {
 		return out, err
 	}
-	called, err := r.awaited(tx, rec, rec.Subject, func() (any, error) {
+	called, err := r.matching(tx, rec, rec.Subject, func() (any, error) {
 		var d Webhook
 		if err := json.Unmarshal(rec.Data, &d); err != nil {
 			return nil, fmt.Errorf("decode webhook.received %d: %w", rec.Seq, err)
@@ -250,9 +250,9 @@ func (r *Runs) arrived(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) {
 	return append(out, called...), err
 }
 
-// awaited finds the steps that wait for an event of a name and that its data
+// matching finds the steps that wait for an event of a name and that its data
 // matches.
-func (r *Runs) awaited(tx *view.Tx, rec ledger.Record, name string, data func() (any, error)) ([]ledger.Draft, error) {
+func (r *Runs) matching(tx *view.Tx, rec ledger.Record, name string, data func() (any, error)) ([]ledger.Draft, error) {
 	waiting, err := openSteps(tx, `event IS NOT NULL AND event = ? ORDER BY seq`, name)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
