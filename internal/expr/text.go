@@ -1,7 +1,7 @@
 package expr
 
 import (
-	"maps"
+	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -58,7 +58,13 @@ func appendJSON(b []byte, v any) []byte {
 		return append(b, ']')
 	case map[string]any:
 		b = append(b, '{')
-		for i, k := range slices.Sorted(maps.Keys(v)) {
+		var room [16]string
+		keys := room[:0]
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for i, k := range keys {
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -67,12 +73,19 @@ func appendJSON(b []byte, v any) []byte {
 		}
 		return append(b, '}')
 	default:
-		panic("internal error: not a JSON value")
+		other, err := json.Marshal(v)
+		if err != nil {
+			panic("internal error: not a JSON value: " + err.Error())
+		}
+		return append(b, other...)
 	}
 }
 
 // appendFloat writes a number as ECMAScript does.
 func appendFloat(b []byte, f float64) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(b, "null"...)
+	}
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)
 	}

@@ -119,6 +119,11 @@ steps:
 	b.report(figure{"runs/run_p50", p50, "ms"})
 	b.report(figure{"runs/run_p99", p99, "ms"})
 	b.report(figure{"runs/resident", mem, "MiB"})
+	cpu, err := n.cpu()
+	if err != nil {
+		return err
+	}
+	b.report(figure{"runs/cpu_each", float64(cpu.Microseconds()) / float64(len(took)), "us"})
 	b.report(figure{"runs/calls_per_run", float64(calls.Load()) / float64(len(took)), "calls"})
 	return n.stop()
 }
@@ -220,6 +225,11 @@ func benchAlerts(ctx context.Context, b *lab) error {
 	b.report(figure{"alerts/p50", percentile(took, 0.5), "ms"})
 	b.report(figure{"alerts/p99", percentile(took, 0.99), "ms"})
 	b.report(figure{"alerts/resident", mem, "MiB"})
+	cpu, err := n.cpu()
+	if err != nil {
+		return err
+	}
+	b.report(figure{"alerts/cpu_each", float64(cpu.Microseconds()) / float64(len(took)), "us"})
 	return n.stop()
 }
 

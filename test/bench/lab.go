@@ -115,6 +115,18 @@ func (n *node) resident() (float64, error) {
 	return 0, errors.New("no VmRSS")
 }
 
+// cpu is the processor time that the process has used.
+func (n *node) cpu() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, errU := strconv.ParseInt(fields[11], 10, 64)
+	system, errS := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(errU, errS) // in hundredths of a second
+}
+
 func (n *node) do(method, path string, in any) ([]byte, error) {
 	var body io.Reader
 	if in != nil {

@@ -3,11 +3,12 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"beffroi.dev/internal/alert"
+	"beffroi.dev/internal/expr"
 	"beffroi.dev/internal/ledger"
 	"beffroi.dev/internal/sequencer"
 	"beffroi.dev/internal/view"
@@ -31,33 +32,36 @@ type Prepared struct {
 
 // Prepare encodes a finding. A long raw event goes to the blob store first.
 func Prepare(ctx context.Context, blobs Blobs, f alert.Finding, policy alert.Policy) (Prepared, error) {
-	raw, err := json.Marshal(f.Raw)
-	if err != nil {
-		return Prepared{}, fmt.Errorf("encode raw event: %w", err)
-	}
-	tail := struct {
-		Fingerprint string          `json:"fingerprint,omitempty"`
-		Entities    []string        `json:"entities,omitempty"`
-		Title       string          `json:"title"`
-		Severity    int64           `json:"severity_id"`
-		Problems    []string        `json:"problems,omitempty"`
-		Finding     map[string]any  `json:"finding"`
-		RawSize     int             `json:"raw_size"`
-		RawBlob     string          `json:"raw_blob,omitempty"`
-		Raw         json.RawMessage `json:"raw,omitempty"`
-	}{f.Fingerprint, f.Entities, f.Title, f.SeverityID, f.Problems, f.OCSF, len(raw), "", raw}
-	if len(raw) > inlineMax {
-		if tail.RawBlob, err = blobs.Put(ctx, raw); err != nil {
-			return Prepared{}, fmt.Errorf("keep raw event: %w", err)
-		}
-		tail.Raw = nil
-	}
-	b, err := json.Marshal(tail)
+	raw := expr.AppendJSON(nil, f.Raw)
+	head, err := json.Marshal(struct {
+		Fingerprint string   `json:"fingerprint,omitempty"`
+		Entities    []string `json:"entities,omitempty"`
+		Title       string   `json:"title"`
+		Severity    int64    `json:"severity_id"`
+		RawSize     int      `json:"raw_size"`
+		Problems    []string `json:"problems,omitempty"`
+	}{f.Fingerprint, f.Entities, f.Title, f.SeverityID, len(raw), f.Problems})
 	if err != nil {
 		return Prepared{}, fmt.Errorf("encode finding: %w", err)
 	}
+	b := make([]byte, 0, len(head)+2*len(raw)+1024)
+	b = append(append(b, head[:len(head)-1]...), findingKey...)
+	b = expr.AppendJSON(b, f.OCSF)
+	if len(raw) > inlineMax {
+		name, err := blobs.Put(ctx, raw)
+		if err != nil {
+			return Prepared{}, fmt.Errorf("keep raw event: %w", err)
+		}
+		b = append(expr.AppendJSON(append(b, `,"raw_blob":`...), name), '}')
+	} else {
+		b = append(append(append(b, `,"raw":`...), raw...), '}')
+	}
 	return Prepared{finding: f, policy: policy, tail: b}, nil
 }
+
+// findingKey stands between the members that the view needs and those that are
+// for people. It cannot stand inside a text, whose quotes are escaped.
+const findingKey = `,"finding":`
 
 // decided is the data of alert.received: the decision, then the encoded rest.
 type decided struct {
@@ -144,15 +148,15 @@ func TakenFrom(res sequencer.Result) (Taken, error) {
 		if rec.Kind != alert.KindReceived {
 			continue
 		}
-		var d received
-		if err := json.Unmarshal(rec.Data, &d); err != nil {
-			return Taken{}, fmt.Errorf("decode alert %d: %w", rec.Seq, err)
+		d, err := headOf(rec)
+		if err != nil {
+			return Taken{}, err
 		}
 		t := Taken{Alert: Name("alert", rec.Seq), Case: d.Case, Outcome: d.Outcome}
 		if t.Case == "" {
-			t.Case = "case/" + strconv.FormatUint(rec.Seq, 10)
+			t.Case = Name("case", rec.Seq)
 		}
 		return t, nil
 	}
-	return Taken{}, fmt.Errorf("internal error: a received alert left no record")
+	return Taken{}, errors.New("internal error: a received alert left no record")
 }

@@ -50,7 +50,6 @@ CREATE TABLE alert_handling (
 ) STRICT;
 CREATE INDEX alert_handling_open ON alert_handling (id) WHERE state <> 'resolved';
 CREATE INDEX alert_handling_waiting ON alert_handling (since) WHERE acted = 0 AND ended = 0;
-CREATE INDEX alert_handling_severity ON alert_handling (severity, id);
 
 -- What people and playbooks did to each case.
 CREATE TABLE alert_story (

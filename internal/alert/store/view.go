@@ -6,6 +6,7 @@
 package store
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -51,10 +52,24 @@ type received struct {
 	Severity    int64         `json:"severity_id"`
 }
 
-func applyReceived(tx *view.Tx, rec ledger.Record) error {
+// headOf reads what stands before the finding and the raw event, which are most
+// of the record.
+func headOf(rec ledger.Record) (received, error) {
+	head := []byte(rec.Data)
+	if i := bytes.Index(head, []byte(findingKey)); i >= 0 {
+		head = append(head[:i:i], '}')
+	}
 	var d received
-	if err := json.Unmarshal(rec.Data, &d); err != nil {
-		return fmt.Errorf("decode: %w", err)
+	if err := json.Unmarshal(head, &d); err != nil {
+		return d, fmt.Errorf("decode alert %d: %w", rec.Seq, err)
+	}
+	return d, nil
+}
+
+func applyReceived(tx *view.Tx, rec ledger.Record) error {
+	d, err := headOf(rec)
+	if err != nil {
+		return err
 	}
 	id, at := rec.Seq, rec.Time.UnixMicro()
 	if d.Outcome == alert.Opens {
@@ -62,7 +77,6 @@ func applyReceived(tx *view.Tx, rec ledger.Record) error {
 			return err
 		}
 	} else {
-		var err error
 		if id, err = ID("case", d.Case); err != nil {
 			return err
 		}
@@ -70,7 +84,7 @@ func applyReceived(tx *view.Tx, rec ledger.Record) error {
 			return err
 		}
 	}
-	err := tx.Exec(`INSERT INTO alert (id, source, rule, title, severity, case_id, outcome, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	err = tx.Exec(`INSERT INTO alert (id, source, rule, title, severity, case_id, outcome, received) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		rec.Seq, d.Source, d.Rule, d.Title, d.Severity, id, string(d.Outcome), at)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"beffroi.dev/internal/errs"
@@ -201,6 +202,23 @@ func (r *Runs) Call(ctx context.Context, name, actor string, data any) (uint64, 
 // Listening reports whether a playbook in force listens to a webhook, or a run
 // waits for it.
 func (r *Runs) Listening(ctx context.Context, name string) (listening bool, err error) {
+	for _, def := range r.c.Playbooks.Active() {
+		if slices.ContainsFunc(def.Triggers(), func(t playbook.Trigger) bool { return t.Kind == playbook.OnWebhook && t.Webhook == name }) {
+			return true, nil
+		}
+	}
+	// Every alert comes by here, and hardly any run waits for a hook: the view
+	// is asked only when one has, since the start or before it.
+	r.hooks.Do(func() {
+		err = r.c.View.Read(ctx, func(tx *view.Tx) error {
+			found, err := tx.One(`SELECT 1 FROM run_open_step WHERE event IS NOT NULL AND event >= 'webhook/' AND event < 'webhook0' LIMIT 1`, nil)
+			r.waited.Store(r.waited.Load() || found || err != nil)
+			return err
+		})
+	})
+	if err != nil || !r.waited.Load() {
+		return false, err
+	}
 	err = r.c.View.Read(ctx, func(tx *view.Tx) error {
 		listening, err = r.listening(tx, name)
 		return err

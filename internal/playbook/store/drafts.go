@@ -53,6 +53,7 @@ func (r *Runs) draft(tx *view.Tx, id uint64, h *held, c playbook.Command, ahead 
 		waiting.Action, waiting.For, waiting.Until = c.Action, OpenWait, &c.Until
 	case playbook.Await:
 		waiting.Action, waiting.For, waiting.Event, waiting.Match = c.Action, OpenAwait, c.Event, c.Match
+		r.waited.Store(true)
 		if !c.Until.IsZero() {
 			waiting.Until = &c.Until
 		}

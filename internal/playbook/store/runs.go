@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"beffroi.dev/internal/errs"
 	"beffroi.dev/internal/expr"
@@ -54,6 +55,9 @@ type Runs struct {
 	mu    sync.Mutex
 	cache map[uint64]*held // guarded by mu; runs in memory
 	order []uint64         // guarded by mu; in the order they were taken up
+
+	hooks  sync.Once   // looks whether a run waited for a hook before the start
+	waited atomic.Bool // a run waits for an event, or has
 }
 
 // held is a run in memory. A run is stepped by the sequencer's goroutine alone.
