@@ -75,7 +75,7 @@ func (e *env) request(method, path string, in any) (*http.Response, error) {
 	if res.StatusCode < 300 {
 		return res, nil
 	}
-	defer res.Body.Close()
+	defer closing(res.Body)
 	p := &web.Problem{Status: res.StatusCode, Title: res.Status}
 	if b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20)); err == nil {
 		if json.Unmarshal(b, p) != nil {
@@ -91,7 +91,7 @@ func (e *env) call(method, path string, in, out any) (printed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer res.Body.Close()
+	defer closing(res.Body)
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return false, fmt.Errorf("read the answer: %w", err)
@@ -150,3 +150,6 @@ func number(kind, s string) (string, error) {
 	}
 	return n, nil
 }
+
+// closing closes what was only read: nothing can be lost.
+func closing(c io.Closer) { _ = c.Close() }

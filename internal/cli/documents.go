@@ -313,7 +313,7 @@ func runFmt(e *env, args []string) error {
 		if *check {
 			continue
 		}
-		if err := os.WriteFile(f.Name, b, 0o644); err != nil { //nolint:gosec // a document is not secret
+		if err := os.WriteFile(f.Name, b, 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", f.Name, err)
 		}
 	}

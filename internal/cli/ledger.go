@@ -107,7 +107,7 @@ func runLedgerShow(e *env, args []string) error {
 	}
 	w := bufio.NewWriter(e.stdout)
 	shown := 0
-	print := func(_ uint64, line []byte) error {
+	show := func(_ uint64, line []byte) error {
 		rec, err := ledger.ParseRecord(line)
 		if err != nil {
 			return err
@@ -129,7 +129,7 @@ func runLedgerShow(e *env, args []string) error {
 	for {
 		size := l.Size()
 		if next < size {
-			err = l.Range(next, size, print)
+			err = l.Range(next, size, show)
 			next = size
 		}
 		if err = errors.Join(err, w.Flush()); err != nil || !*follow {

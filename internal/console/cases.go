@@ -303,21 +303,37 @@ func (a *API) asks(c *call) (out web.List[askstore.Question], err error) {
 	}
 	err = a.read(c, func(tx *view.Tx) error {
 		items, err := askstore.List(tx, f)
+		for i := range items { // what they say of people stands in each one
+			items[i].Question.Text, items[i].Question.Fields = "", nil
+		}
 		out = web.ListOf(p, items, func(x askstore.Question) string { return str(x.ID) })
 		return err
 	})
 	return out, err
 }
 
-func (a *API) ask(c *call) (out askstore.Question, err error) {
+type askDetail struct {
+	askstore.Question
+	Sealed bool `json:"personal_data_withheld,omitempty"` // the token may not see it
+}
+
+func (a *API) ask(c *call) (out askDetail, err error) {
 	id, err := c.id("id")
 	if err != nil {
 		return out, err
 	}
 	err = a.read(c, func(tx *view.Tx) error {
-		out, err = askstore.Get(tx, id)
+		out.Question, err = askstore.Get(tx, id)
 		return err
 	})
+	if err != nil {
+		return out, err
+	}
+	full, err := a.personal(c, askstore.Subject(id), "text", "fields")
+	if err == nil && !full {
+		out.Sealed = true
+		out.Question.Question.Text, out.Question.Question.Fields = "", nil
+	}
 	return out, err
 }
 

@@ -104,7 +104,6 @@ type call struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	token person.Token
-	in    any
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

@@ -41,15 +41,31 @@ func (a *API) runs(c *call) (out web.List[playbookstore.Summary], err error) {
 	return out, err
 }
 
-func (a *API) run(c *call) (out playbookstore.Story, err error) {
+type runDetail struct {
+	playbookstore.Story
+	Sealed bool `json:"personal_data_withheld,omitempty"` // the token may not see it
+}
+
+func (a *API) run(c *call) (out runDetail, err error) {
 	id, err := c.id("id")
 	if err != nil {
 		return out, err
 	}
 	err = a.read(c, func(tx *view.Tx) error {
-		out, err = a.c.Runs.Story(tx, id)
+		out.Story, err = a.c.Runs.Story(tx, id)
 		return err
 	})
+	if err != nil {
+		return out, err
+	}
+	full, err := a.personal(c, alertstore.Name("run", id), "steps", "inputs", "case")
+	if err == nil && !full {
+		out.Sealed, out.Open = true, nil
+		out.Started.Inputs, out.Started.Case = nil, nil
+		for i := range out.Trace {
+			out.Trace[i].Input, out.Trace[i].Output, out.Trace[i].Value = nil, nil, nil
+		}
+	}
 	return out, err
 }
 

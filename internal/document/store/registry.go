@@ -163,7 +163,7 @@ func (r *Registry) drafts(ctx context.Context, ch Change, plan document.Plan) ([
 	}
 	var drafts []ledger.Draft
 	for _, c := range plan.Changes {
-		draft := ledger.Draft{Subject: "document/" + c.ID.String(), Actor: ch.Actor}
+		draft := ledger.Draft{Subject: "document/" + c.String(), Actor: ch.Actor}
 		switch c.Op {
 		case document.Same:
 			continue

@@ -102,7 +102,10 @@ func (w *world) open() {
 	go func() { done <- seq.Run(ctx) }()
 	w.stop = func() {
 		cancel()
-		w.must(errors.Join(<-done, w.view.Close(), w.log.Close()))
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			w.Error(err)
+		}
+		w.must(errors.Join(w.view.Close(), w.log.Close()))
 	}
 }
 
