@@ -53,7 +53,7 @@ func TestTheClockJumps(t *testing.T) {
 		c.jump(d)
 		// New work has those asked who sleep by the clock as it was.
 		s := send(t.Context(), n.addr, 1, int64(i*each), each, 0)
-		s.wait(t, time.Minute)
+		s.wait(t)
 		total += each
 		<-time.After(300 * time.Millisecond)
 	}
@@ -61,7 +61,7 @@ func TestTheClockJumps(t *testing.T) {
 	for i := 0; finished() < total && i < 12; i++ {
 		c.jump(21 * time.Minute)
 		s := send(t.Context(), n.addr, 1, int64(1000+i), 1, 0)
-		s.wait(t, time.Minute)
+		s.wait(t)
 		total++
 		<-time.After(300 * time.Millisecond)
 	}

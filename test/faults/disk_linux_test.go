@@ -151,7 +151,7 @@ func (n *node) goesOn(api *stub, s *senders, runs int) {
 	if err := n.start(); err != nil {
 		n.t.Fatalf("start after the disk came back: %v", err)
 	}
-	s.wait(n.t, time.Minute)
+	s.wait(n.t)
 	behind := n.settle(time.Minute)
 	for _, r := range n.runs() {
 		if r.State != "ok" {
@@ -225,7 +225,7 @@ func TestTheDiskIsReadOnly(t *testing.T) {
 	n := newNode(t, filepath.Join(d.dir, "data"))
 	n.prepare(documents(api))
 	s := send(t.Context(), n.addr, 4, 0, 50, 0)
-	s.wait(t, time.Minute)
+	s.wait(t)
 	n.settle(time.Minute)
 	n.stop()
 	may(t, "remount a tmpfs", syscall.Mount("", d.dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -73,7 +72,7 @@ func grown(t *testing.T) (n *node, acked *senders) {
 	n = newNode(t, filepath.Join(t.TempDir(), "data"))
 	n.prepare(sourceYAML)
 	large := send(t.Context(), n.addr, 2, 0, 4, 40_000) // these become payloads
-	large.wait(t, time.Minute)
+	large.wait(t)
 	// A pack has its foot after 65,536 records.
 	batches := pick(8, 140)
 	for i := range batches {
@@ -84,7 +83,7 @@ func grown(t *testing.T) (n *node, acked *senders) {
 		n.hook(strings.Join(lines, "\n"))
 	}
 	acked = send(t.Context(), n.addr, 4, 900_000, 40, 0)
-	acked.wait(t, time.Minute)
+	acked.wait(t)
 	n.stop()
 	return n, acked
 }
@@ -98,7 +97,7 @@ func (n *node) hook(body string) {
 	}
 	req.Header.Set("X-Key", hookSecret)
 	req.Header.Set("Content-Type", "application/x-ndjson")
-	res, err := http.DefaultClient.Do(req)
+	res, err := new(http.Client).Do(req)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -217,7 +216,7 @@ func TestABitFlipsBeforeRecovery(t *testing.T) {
 	n.prepare(sourceYAML)
 	for i := range pick(6, 30) {
 		s := send(t.Context(), n.addr, 4, int64(i)*100, 60, 0)
-		s.wait(t, time.Minute)
+		s.wait(t)
 		n.kill()
 		path := filepath.Join(n.data, "view", "view.db-wal")
 		b, err := os.ReadFile(path)

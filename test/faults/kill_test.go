@@ -67,7 +67,7 @@ func TestKilledAtRandom(t *testing.T) {
 		}
 		recoveries = append(recoveries, n.took)
 	}
-	all.wait(t, time.Minute)
+	all.wait(t)
 	behind := n.settle(time.Minute)
 	list := n.runs()
 	for _, r := range list {

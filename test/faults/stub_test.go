@@ -30,7 +30,7 @@ func newStub(t *testing.T, r *rand.Rand) *stub {
 	t.Helper()
 	s := &stub{effects: map[string]string{}, keys: map[string]map[string]bool{}}
 	if r != nil {
-		s.r = rand.New(rand.NewPCG(r.Uint64(), 1))
+		s.r = rand.New(rand.NewPCG(r.Uint64(), 1)) //nolint:gosec // dice that can be thrown again
 	}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
@@ -70,7 +70,7 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"ok":true}`) //nolint:errcheck // the node was killed
+	_, _ = io.WriteString(w, `{"ok":true}`) // the node may have been killed
 }
 
 // do has an effect, once for each key.
