@@ -124,13 +124,11 @@ func (r *Runner) resume(ctx context.Context) error {
 		}
 		for _, c := range calls {
 			after = c.Seq
-			call, open, err := r.load(ctx, c.Seq)
+			call, _, err := r.load(ctx, c.Seq)
 			if err != nil {
 				return err
 			}
-			if open {
-				r.enqueue(c.Seq, call)
-			}
+			r.enqueue(c.Seq, call, true)
 		}
 		if len(calls) < page {
 			return nil
@@ -150,11 +148,13 @@ func (r *Runner) Committed(recs []ledger.Record) {
 			r.c.Log.Error("call cannot be read", "seq", rec.Seq, "err", err)
 			continue
 		}
-		r.enqueue(rec.Seq, call)
+		r.enqueue(rec.Seq, call, false)
 	}
 }
 
-func (r *Runner) enqueue(seq uint64, call store.Call) {
+// enqueue makes a call when its lane has room. One that was read from the view
+// may have been made since, so it is looked up again.
+func (r *Runner) enqueue(seq uint64, call store.Call, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, dup := r.known[seq]; dup || r.ctx == nil {
@@ -177,7 +177,11 @@ func (r *Runner) enqueue(seq uint64, call store.Call) {
 	l.busy++
 	ctx := r.ctx
 	r.wg.Go(func() {
-		r.perform(ctx, call)
+		if again {
+			r.performAt(ctx, seq)
+		} else {
+			r.perform(ctx, call)
+		}
 		r.drain(ctx, key, l, seq)
 	})
 }
@@ -197,12 +201,17 @@ func (r *Runner) drain(ctx context.Context, key string, l *lane, seq uint64) {
 		seq = l.waiting[0]
 		l.waiting = l.waiting[1:]
 		r.mu.Unlock()
-		call, open, err := r.load(ctx, seq)
-		if err != nil {
-			r.c.Log.ErrorContext(ctx, "call cannot be read", "seq", seq, "err", err)
-		} else if open {
-			r.perform(ctx, call)
-		}
+		r.performAt(ctx, seq)
+	}
+}
+
+// performAt makes the call of a record, if it is still wanted.
+func (r *Runner) performAt(ctx context.Context, seq uint64) {
+	call, open, err := r.load(ctx, seq)
+	if err != nil {
+		r.c.Log.ErrorContext(ctx, "call cannot be read", "seq", seq, "err", err)
+	} else if open {
+		r.perform(ctx, call)
 	}
 }
 
