@@ -257,8 +257,8 @@ func TestPlay(t *testing.T) {
 		w.receive("a", 4) // the child sees the alert too
 		w.finish(map[string]any{"seen": true})
 		is(t, "parent", w.states("parent"), []string{"ok"})
-		out := w.output(w.runsOf("parent")[0].ID)
-		is(t, "output", out.(map[string]any)["status"], any("ok"))
+		out, _ := w.output(w.runsOf("parent")[0].ID).(map[string]any)
+		is(t, "output", out["status"], any("ok"))
 	})
 	t.Run("the end of the parent ends the child", func(t *testing.T) {
 		w := newWorld(t)

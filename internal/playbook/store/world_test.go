@@ -180,7 +180,7 @@ func (w *world) apply(yaml string) {
 }
 
 // receive takes an alert of a severity; the same id is the same alert.
-func (w *world) receive(id string, severity int64) alertstore.Taken {
+func (w *world) receive(id string, severity int64) {
 	w.Helper()
 	f := alert.Finding{
 		Source: "siem", Fingerprint: id, Title: "alert " + id, SeverityID: severity, Raw: map[string]any{"id": id},
@@ -191,7 +191,7 @@ func (w *world) receive(id string, severity int64) alertstore.Taken {
 	res, err := w.seq.Do(w.Context(), p.Receive())
 	check(w, 0, err)
 	taken, err := alertstore.TakenFrom(res)
-	return check(w, taken, err)
+	check(w, taken, err)
 }
 
 func (w *world) read(f func(tx *view.Tx) error) {
