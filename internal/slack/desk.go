@@ -149,7 +149,7 @@ type Posted struct {
 	Spot
 	Thread   string // the message's thread key
 	ThreadTS string // the thread's first message; the message itself when it is the first
-	Folded   bool   // it stands there only as one of the count of a digest
+	Folded   bool   // it stands there only as one of the count of a digest: it is done, and never offered again
 }
 
 // A Failure says why a message is not on Slack.

@@ -131,6 +131,9 @@ func answerBlocks(as []Answer) []block {
 		if i%maxButtons == 0 {
 			bs = append(bs, block{Type: "actions", BlockID: "beffroi_answers_" + strconv.Itoa(i/maxButtons)})
 		}
+		if a.Style != Primary && a.Style != Danger {
+			a.Style = Plain // Slack refuses the whole message for a style that it does not know
+		}
 		b := button{
 			Type: "button", ActionID: answerAction + strconv.Itoa(i),
 			Text: plain(a.Label, maxLabel), Value: a.Token, Style: a.Style,
