@@ -14,6 +14,9 @@ import (
 	"beffroi.dev/internal/expr"
 )
 
+// testTime is when the events arrive.
+var testTime = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+
 // spec is what these rules of the house need of a document.
 type spec struct {
 	alert.SourceSpec
@@ -186,7 +189,7 @@ func TestTheDemoTellsItsStory(t *testing.T) {
 	}
 	products, outcomes := map[string]bool{}, map[alert.Outcome]int{}
 	state := map[string]*alert.Known{}
-	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	at := testTime
 	n := 0
 	for _, a := range alerts {
 		s := byName[a.Source]

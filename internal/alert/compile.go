@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"beffroi.dev/internal/errs"
-	"beffroi.dev/internal/expr"
 )
 
 // place says where a key of a mapping stands in the finding.
@@ -80,11 +79,11 @@ func (c *compiler) mapping(s *Source) {
 			continue
 		}
 		path := strings.Split(m.path, ".")
-		attr := target(path)
-		s.fields = append(s.fields, field{path, "map." + m.key, attr, c.tree("map."+m.key, attr, m.value)})
+		to := strings.Replace(m.path, "evidence.", "evidences.", 1)
+		s.fields = append(s.fields, field{path, c.tree(where{at: "map." + m.key, to: to}, target(path), m.value)})
 	}
 	if v := c.spec.Map.Observables; v != nil {
-		s.extra = c.tree("map.observables", ocsf().Class.Attributes["observables"], v)
+		s.extra = c.tree(where{at: "map.observables"}, ocsf().Class.Attributes["observables"], v)
 	}
 	s.severity = c.severity(c.spec.Map.Severity)
 	if len(c.spec.Rules) == 0 && c.spec.Map.Severity == nil {
@@ -99,55 +98,76 @@ func (c *compiler) mapping(s *Source) {
 }
 
 // tree compiles a value for an attribute; attr is nil where anything may stand.
-func (c *compiler) tree(at string, attr *attribute, v any) node {
+func (c *compiler) tree(w where, attr *attribute, v any) node {
 	switch v := v.(type) {
-	case string:
-		if strings.Contains(v, "${{") {
-			return c.text(at, v)
+	case map[string]any:
+		return c.branch(w, attr, v)
+	case []any:
+		l := make([]node, len(v))
+		for i, e := range v {
+			at := w
+			at.at = index(w.at, i)
+			l[i] = c.tree(at, one(attr), e)
 		}
+		if attr != nil && !attr.Array && (attr.kind != kindFree || attr.first) {
+			return first(l)
+		}
+		return items(l)
+	case string:
 		if attr != nil && attr.ids != nil {
 			if id, ok := attr.ids[strings.ToLower(v)]; ok {
 				return literal{id}
 			}
 		}
-		return c.expression(at, v)
-	case map[string]any:
-		return c.branch(at, attr, v)
-	case []any:
-		l := make(items, len(v))
-		for i, e := range v {
-			l[i] = c.tree(index(at, i), one(attr), e)
-		}
-		if attr != nil && !attr.Array && attr.Type != "json_t" && attr.Type != "object" {
-			return first(l)
-		}
-		return l
+		return c.typed(w, attr, c.textOrExpression(w.at, v))
 	}
-	return literal{v}
+	return c.typed(w, attr, literal{v})
 }
 
-func (c *compiler) branch(at string, attr *attribute, m map[string]any) node {
-	var b branch
-	var known *object
+// alternatives stands for one value of any kind: a list is the first that is
+// there.
+func alternatives() *attribute { return &attribute{Type: "object", kind: kindFree, first: true} }
+
+// typed fits a value to its attribute.
+func (c *compiler) typed(w where, attr *attribute, n node) node {
+	if attr == nil || attr.first {
+		return n
+	}
+	return &typed{w, attr, n}
+}
+
+// textOrExpression compiles text with expressions inside, or an expression.
+func (c *compiler) textOrExpression(at, src string) node {
+	if strings.Contains(src, "${{") {
+		return c.text(at, src)
+	}
+	return c.expression(at, src)
+}
+
+func (c *compiler) branch(w where, attr *attribute, m map[string]any) node {
+	b := branch{place: w}
 	if attr != nil {
-		known = attr.object
-		if known == nil && attr.Type != "json_t" && attr.Type != "object" {
-			c.issue(at, "write a CEL expression", "%s is one %s, not a map", last(at), attr.Type)
-			return b
+		b.known = attr.object
+		if b.known == nil && attr.kind != kindFree {
+			c.issue(w.at, "write a CEL expression", "%s is one %s, not a map", last(w.at), attr.Type)
+			return &b
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		var a *attribute
-		if known != nil {
-			if a = known.Attributes[key]; a == nil {
-				c.issue(at+"."+key, errs.Suggest(key, known.sorted), "OCSF knows no %q in %s", key, known.name)
+		if b.known != nil {
+			if a = b.known.Attributes[key]; a == nil {
+				c.issue(w.at+"."+key, errs.Suggest(key, b.known.sorted), "OCSF knows no %q in %s", key, b.known.name)
 				continue
 			}
 		}
 		b.keys = append(b.keys, key)
-		b.nodes = append(b.nodes, c.tree(at+"."+key, a, m[key]))
+		b.nodes = append(b.nodes, c.tree(where{at: w.at + "." + key, to: w.to + "." + key}, a, m[key]))
 	}
-	return b
+	if attr != nil && attr.Array {
+		return items{&b}
+	}
+	return &b
 }
 
 // one returns the attribute of the elements of a list.
@@ -165,20 +185,22 @@ func last(path string) string { return path[strings.LastIndexByte(path, '.')+1:]
 // A rule is a compiled RuleSpec.
 type rule struct {
 	RuleSpec
-	at       string
-	when     *expr.Program
+	when     condition
 	title    node  // nil: that of the map
 	severity int64 // -1: that of the map
+	analytic map[string]any
+	attacks  []any
 }
 
 func (c *compiler) rule(at string, spec RuleSpec) rule {
-	r := rule{RuleSpec: spec, at: at, severity: -1}
+	r := rule{RuleSpec: spec, severity: -1, analytic: analytic(spec)}
 	if spec.Title != "" {
 		r.title = c.text(at+".title", spec.Title)
 	} else if c.spec.Map.Title == nil {
 		c.issue(at, "add title to the rule or to the map", "nothing says what %s is called", spec.ID)
 	}
 	r.when = c.condition(at+".when", spec.When)
+	var n normaliser
 	if spec.Severity != "" {
 		id, ok := SeverityID(spec.Severity)
 		if !ok {
@@ -194,9 +216,20 @@ func (c *compiler) rule(at string, spec RuleSpec) rule {
 	for i, a := range spec.Attack {
 		if !validAttack(a) {
 			c.issue(index(at+".attack", i), "write TA0006:T1110, TA0006 or T1110", "%q is neither a tactic nor a technique", a)
+			continue
 		}
+		r.attacks = append(r.attacks, n.object(&where{}, ocsf().Objects["attack"], a))
 	}
 	return r
+}
+
+// analytic is what a finding says of a rule.
+func analytic(r RuleSpec) map[string]any {
+	m := map[string]any{"type_id": int64(1), "type": "Rule", "uid": r.ID}
+	if r.Title != "" && !strings.Contains(r.Title, "${{") {
+		m["name"] = r.Title
+	}
+	return m
 }
 
 func validAttack(s string) bool {

@@ -28,7 +28,6 @@ const (
 	typeURL      = 6
 	typeHash     = 8
 	typeResource = 10
-	typeOther    = 99
 )
 
 // Limits on what one finding can bring.
@@ -37,59 +36,46 @@ const (
 	maxEntities    = 32
 )
 
-// observed collects the observables of a finding in the order of its keys.
-type observed struct {
-	list []any
-	seen map[string]bool
-}
+// watched are the types of observable that we list.
+var watched = []int64{typeHostname, typeIP, typeUser, typeEmail, typeURL, typeHash, typeResource}
 
-// look walks an object of the finding. Only what may be an observable is read;
-// free-form JSON is not.
-func (o *observed) look(path string, obj *object, m map[string]any) {
-	for _, key := range obj.sorted {
-		v, ok := m[key]
-		if !ok {
-			continue
-		}
-		a := obj.Attributes[key]
-		list, isList := v.([]any)
-		if !isList {
-			o.value(path+key, a, v)
-		}
-		for _, e := range list {
-			o.value(path+key, a, e)
-		}
-	}
-}
+// observed collects the observables of a finding while it is made.
+type observed struct{ list []observable }
 
-func (o *observed) value(path string, a *attribute, v any) {
-	if m, ok := v.(map[string]any); ok && a.object != nil {
-		o.look(path+".", a.object, m)
-		return
-	}
-	s, ok := v.(string)
-	if !ok {
-		return
-	}
-	switch a.Observable {
-	case typeHostname, typeIP, typeUser, typeEmail, typeURL, typeHash, typeResource:
-		o.add(path, a.Observable, s)
-	}
+type observable struct {
+	path  string // in the finding
+	kind  int64  // OCSF type_id
+	value string
 }
 
 func (o *observed) add(path string, kind int64, value string) {
-	key := string(rune('0'+kind)) + value
-	if len(o.list) >= maxObservables || o.seen[key] {
+	if len(o.list) >= maxObservables {
 		return
 	}
-	o.seen[key] = true
-	caption := ocsf().Objects["observable"].Attributes["type_id"].captions[kind]
-	o.list = append(o.list, map[string]any{"name": path, "type_id": kind, "type": caption, "value": value})
+	for _, v := range o.list {
+		if v.value == value && v.kind == kind {
+			return
+		}
+	}
+	o.list = append(o.list, observable{path, kind, value})
+}
+
+// ocsf returns the list as the finding has it, or nil.
+func (o *observed) ocsf() []any {
+	if len(o.list) == 0 {
+		return nil
+	}
+	captions := ocsf().Objects["observable"].Attributes["type_id"].captions
+	out := make([]any, len(o.list))
+	for i, v := range o.list {
+		out[i] = map[string]any{"name": v.path, "type_id": v.kind, "type": captions[v.kind], "value": v.value}
+	}
+	return out
 }
 
 // entities returns what links this finding to others: the observables of the
 // wanted kinds in their normal form, without what everybody shares.
-func entities(observables []any, kinds []string) []string {
+func (o *observed) entities(kinds []string) []string {
 	var out []string
 	add := func(kind, value string) {
 		if value == "" || !slices.Contains(kinds, kind) || len(out) >= maxEntities {
@@ -102,26 +88,24 @@ func entities(observables []any, kinds []string) []string {
 			out = append(out, e)
 		}
 	}
-	for _, v := range observables {
-		m, _ := v.(map[string]any)
-		value, _ := m["value"].(string)
-		switch m["type_id"] {
-		case int64(typeIP):
-			add(KindIP, routable(value))
-		case int64(typeHostname):
-			host := hostName(value)
+	for _, v := range o.list {
+		switch v.kind {
+		case typeIP:
+			add(KindIP, routable(v.value))
+		case typeHostname:
+			host := hostName(v.value)
 			add(KindHost, host)
 			if strings.Contains(host, ".") {
 				add(KindDomain, host)
 			}
-		case int64(typeUser), int64(typeEmail):
-			add(KindUser, userName(value))
-		case int64(typeHash):
-			add(KindHash, strings.ToLower(value))
-		case int64(typeURL):
-			add(KindURL, value)
-		case int64(typeResource):
-			add(KindResource, value)
+		case typeUser, typeEmail:
+			add(KindUser, userName(v.value))
+		case typeHash:
+			add(KindHash, strings.ToLower(v.value))
+		case typeURL:
+			add(KindURL, v.value)
+		case typeResource:
+			add(KindResource, v.value)
 		}
 	}
 	return out

@@ -35,18 +35,26 @@ type Stats struct {
 }
 
 // Map makes findings of the body of one call, which must come from
-// [expr.FromJSON]. An event that is no alert is counted and left. The error is
-// for a body of which no events can be taken.
+// [expr.FromJSON]. An event that is no alert is counted and left. To
+// expressions a field that is null is not there. The error is for a body of
+// which no events can be taken.
 func (s *Source) Map(body any, received time.Time) ([]Finding, Stats, error) {
 	var stats Stats
+	body = s.unwrap(body)
+	_, isList := body.([]any)
 	events, err := s.events(body, received)
 	if err != nil {
 		return nil, stats, err
 	}
 	var out []Finding
+	whole := withoutNull(body)
 	for _, event := range events {
 		stats.Events++
-		e := evaluation{vars: map[string]any{"event": event, "body": body, "now": received}}
+		clean := whole
+		if s.batch != nil || isList {
+			clean = withoutNull(event)
+		}
+		e := s.evaluation(clean, whole, received)
 		f, ok := s.finding(&e, event, received)
 		if !ok {
 			stats.Ignored++
@@ -65,10 +73,15 @@ func (s *Stats) note(problems []string) {
 	s.Problems = append(s.Problems, problems[:min(len(problems), room)]...)
 }
 
+func (s *Source) evaluation(event, body any, received time.Time) evaluation {
+	vars := make(map[string]any, 3+len(s.let))
+	vars["event"], vars["body"], vars["now"] = event, body, received
+	return evaluation{vars: vars, lets: s.let}
+}
+
 // events returns what one call holds. Of a list of bodies, as NDJSON is given
 // to us, each is taken apart.
 func (s *Source) events(body any, received time.Time) ([]any, error) {
-	body = s.unwrap(body)
 	list, isList := body.([]any)
 	switch {
 	case body == nil:
@@ -81,7 +94,7 @@ func (s *Source) events(body any, received time.Time) ([]any, error) {
 	}
 	var out []any
 	for _, one := range list {
-		e := evaluation{vars: map[string]any{"event": one, "body": one, "now": received}}
+		e := s.evaluation(one, one, received)
 		v := s.batch.eval(&e)
 		if len(e.problems) > 0 {
 			return nil, invalidBatch(s.Name, e.problems[0])
@@ -114,9 +127,6 @@ func (s *Source) unwrap(body any) any {
 
 // finding maps one event, unless it is no alert.
 func (s *Source) finding(e *evaluation, event any, received time.Time) (Finding, bool) {
-	for _, l := range s.let {
-		e.vars[l.path[0]] = l.node.eval(e)
-	}
 	if !s.accepts(e) {
 		return Finding{}, false
 	}
@@ -125,9 +135,9 @@ func (s *Source) finding(e *evaluation, event any, received time.Time) (Finding,
 		return Finding{}, false
 	}
 	f := Finding{Source: s.Name, Raw: event, Time: received, SeverityID: -1}
-	o := map[string]any{}
+	o := make(map[string]any, 32)
 	for _, fl := range s.fields {
-		if v := e.attribute(fl.at, fl.attr, fl.node.eval(e)); v != nil {
+		if v := fl.node.eval(e); !empty(v) {
 			put(o, fl.path, v)
 		}
 	}
@@ -145,9 +155,9 @@ func (s *Source) finding(e *evaluation, event any, received time.Time) (Finding,
 // many than one that nobody sees.
 func (s *Source) accepts(e *evaluation) bool {
 	for _, c := range s.accept {
-		ok, err := c.run.Bool(e.vars)
+		ok, err := c.holds(e)
 		if err != nil {
-			e.problem(c.at, "%v", err)
+			e.failed(c.at, err)
 			continue
 		}
 		if !ok {
@@ -163,9 +173,9 @@ func (s *Source) fired(e *evaluation) []*rule {
 	var out []*rule
 	for i := range s.rules {
 		r := &s.rules[i]
-		ok, err := r.when.Bool(e.vars)
+		ok, err := r.when.holds(e)
 		if err != nil {
-			e.problem(r.at+".when", "%v", err)
+			e.failed(r.when.at, err)
 		}
 		if !ok {
 			continue
@@ -195,10 +205,10 @@ func (s *Source) applyRules(e *evaluation, f *Finding, o map[string]any, fired [
 		info["title"] = title
 	}
 	fill(info, "desc", r.Desc)
-	fill(info, "analytic", analytic(r))
+	fill(info, "analytic", r.analytic)
 	var others []any
 	for _, r := range fired[1:] {
-		others = append(others, analytic(r))
+		others = append(others, r.analytic)
 	}
 	if len(others) > 0 {
 		info["related_analytics"] = others
@@ -206,14 +216,8 @@ func (s *Source) applyRules(e *evaluation, f *Finding, o map[string]any, fired [
 	if r.Confidence != "" {
 		o["confidence_id"] = ocsf().Class.Attributes["confidence_id"].ids[strings.ToLower(r.Confidence)]
 	}
-	if len(r.Attack) > 0 {
-		list := make([]any, len(r.Attack))
-		for i, a := range r.Attack {
-			list[i] = a
-		}
-		if v := e.attribute(r.at+".attack", ocsf().Objects["finding_info"].Attributes["attacks"], list); v != nil {
-			info["attacks"] = v
-		}
+	if len(r.attacks) > 0 {
+		info["attacks"] = r.attacks
 	}
 }
 
@@ -228,14 +232,6 @@ func bare(title string) string {
 		}
 		title = before + "…" + after
 	}
-}
-
-func analytic(r *rule) map[string]any {
-	m := map[string]any{"type_id": int64(1), "type": "Rule", "uid": r.ID}
-	if !strings.Contains(r.Title, "${{") {
-		fill(m, "name", r.Title)
-	}
-	return m
 }
 
 // identity hashes what makes two alerts the same. With a part missing there is
@@ -283,8 +279,21 @@ func (s *Source) fill(e *evaluation, f *Finding, o map[string]any) {
 	o["severity_id"], o["status_id"], o["is_alert"] = f.SeverityID, int64(1), true
 	moveEvidence(o)
 	o["metadata"] = s.metadata(o, f, e)
-	e.complete("finding", ocsf().Class, o)
-	s.observe(e, f, o)
+	e.complete(ocsf().Class, o)
+	if s.extra != nil {
+		list, _ := s.extra.eval(e).([]any)
+		for _, v := range list {
+			m, _ := v.(map[string]any)
+			name, _ := m["name"].(string)
+			kind, _ := m["type_id"].(int64)
+			value, _ := m["value"].(string)
+			e.observed.add(name, kind, value)
+		}
+	}
+	if list := e.observed.ocsf(); list != nil {
+		o["observables"] = list
+	}
+	f.Entities = e.observed.entities(s.by)
 }
 
 func (s *Source) metadata(o map[string]any, f *Finding, e *evaluation) map[string]any {
@@ -294,17 +303,8 @@ func (s *Source) metadata(o map[string]any, f *Finding, e *evaluation) map[strin
 		"log_name":    s.Name,
 		"logged_time": e.received().UnixMilli(),
 	}
-	var profiles []any
-	for _, p := range []string{"cloud", "host", "security_control"} {
-		for key := range o {
-			if a := ocsf().Class.Attributes[key]; a != nil && a.Profile == p {
-				profiles = append(profiles, p)
-				break
-			}
-		}
-	}
-	if len(profiles) > 0 {
-		m["profiles"] = profiles
+	if p := profiles(o); p != nil {
+		m["profiles"] = p
 	}
 	if f.Rule != "" {
 		m["event_code"] = f.Rule
@@ -312,18 +312,22 @@ func (s *Source) metadata(o map[string]any, f *Finding, e *evaluation) map[strin
 	return m
 }
 
-// observe lists the observables and draws the entities from them.
-func (s *Source) observe(e *evaluation, f *Finding, o map[string]any) {
-	found := observed{seen: map[string]bool{}}
-	found.look("", ocsf().Class, o)
-	if s.extra != nil {
-		list, _ := e.attribute("map.observables", ocsf().Class.Attributes["observables"], s.extra.eval(e)).([]any)
-		found.list = append(found.list, list...)
+// profiles returns the OCSF profiles whose attributes a finding has.
+func profiles(o map[string]any) []any {
+	var out []any
+	for _, p := range []struct {
+		name string
+		keys []string
+	}{
+		{"cloud", []string{"cloud", "api"}},
+		{"host", []string{"actor"}},
+		{"security_control", []string{"action_id", "disposition_id", "policy", "firewall_rule"}},
+	} {
+		if anyOf(o, p.keys) {
+			out = append(out, p.name)
+		}
 	}
-	if len(found.list) > 0 {
-		o["observables"] = found.list
-	}
-	f.Entities = entities(found.list, s.by)
+	return out
 }
 
 // moveEvidence puts the first evidence before the others.

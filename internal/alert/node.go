@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -14,29 +15,56 @@ type node interface {
 	eval(e *evaluation) any
 }
 
-// An evaluation is the work on one event.
+// An evaluation is the work on one event. Names that a document gives with let
+// are evaluated when they are first used.
 type evaluation struct {
 	normaliser
 	vars map[string]any
+	lets []field
+	done uint64 // bit i: lets[i] stands in vars
+}
+
+// maxLets is how many names a document can give: one bit each.
+const maxLets = 64
+
+// need evaluates the names that an expression uses.
+func (e *evaluation) need(lets uint64) {
+	for left := lets &^ e.done; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros64(left)
+		e.done |= 1 << i
+		e.vars[e.lets[i].path[0]] = e.lets[i].node.eval(e)
+	}
 }
 
 type (
 	literal struct{ value any }
 	program struct {
-		at  string // path in the document, for problems
-		run *expr.Program
+		at   string // path in the document, for problems
+		run  *expr.Program
+		lets uint64
 	}
 	template struct {
-		at  string
-		run *expr.Template
+		at   string
+		run  *expr.Template
+		lets uint64
 	}
 	// plain is a path such as event.actor.id that may lead nowhere. Most of
 	// what a mapping says is such, so it goes without CEL.
 	plain struct {
 		root string
 		path []any // string: key; int: index
+		lets uint64
 	}
+	// typed fits the value of an expression to an attribute of the schema.
+	typed struct {
+		place where
+		attr  *attribute
+		node  node
+	}
+	// branch is an object of the schema, or free-form when known is nil.
 	branch struct {
+		place where
+		known *object
 		keys  []string
 		nodes []node
 	}
@@ -48,22 +76,25 @@ type (
 func (n literal) eval(*evaluation) any { return n.value }
 
 func (n program) eval(e *evaluation) any {
+	e.need(n.lets)
 	v, err := n.run.Eval(e.vars)
 	if err != nil {
-		e.problem(n.at, "%v", err)
+		e.failed(n.at, err)
 	}
 	return v
 }
 
 func (n template) eval(e *evaluation) any {
+	e.need(n.lets)
 	v, err := n.run.Eval(e.vars)
 	if err != nil {
-		e.problem(n.at, "%v", err)
+		e.failed(n.at, err)
 	}
 	return v
 }
 
 func (n plain) eval(e *evaluation) any {
+	e.need(n.lets)
 	v := e.vars[n.root]
 	for _, step := range n.path {
 		switch step := step.(type) {
@@ -84,22 +115,40 @@ func (n plain) eval(e *evaluation) any {
 	return v
 }
 
-func (n branch) eval(e *evaluation) any {
-	m := make(map[string]any, len(n.keys))
+func (n *typed) eval(e *evaluation) any {
+	return e.attribute(&n.place, n.attr, n.node.eval(e))
+}
+
+func (n *branch) eval(e *evaluation) any {
+	var m map[string]any
 	for i, key := range n.keys {
-		if v := n.nodes[i].eval(e); !empty(v) {
-			m[key] = v
+		v := n.nodes[i].eval(e)
+		if empty(v) {
+			continue
 		}
+		if m == nil {
+			m = make(map[string]any, min(len(n.keys), 8))
+		}
+		m[key] = v
 	}
-	return m
+	if m == nil {
+		return nil
+	}
+	if n.known == nil {
+		return m
+	}
+	return e.complete(n.known, m)
 }
 
 func (n items) eval(e *evaluation) any {
-	l := make([]any, 0, len(n))
+	var l []any
 	for _, item := range n {
 		if v := item.eval(e); !empty(v) {
 			l = append(l, v)
 		}
+	}
+	if l == nil {
+		return nil
 	}
 	return l
 }
@@ -151,7 +200,7 @@ func pathStep(s string) (step any, rest string, ok bool) {
 	}
 	digits, rest, found := strings.Cut(inside, "]")
 	i, err := strconv.ParseUint(digits, 10, 16)
-	return int(i), rest, found && err == nil //nolint:gosec // sixteen bits fit
+	return int(i), rest, found && err == nil
 }
 
 // name cuts an identifier from the front of s.

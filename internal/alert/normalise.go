@@ -3,46 +3,82 @@ package alert
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // A normaliser fits values from outside to the OCSF schema. What does not fit
-// is left out and named in problems.
+// is left out and named in problems; observables are noted on the way.
 type normaliser struct {
 	problems []string
+	observed observed
 }
 
 // maxProblems bounds what one event can make us write down.
 const maxProblems = 20
 
-func (n *normaliser) problem(path, format string, args ...any) {
+// where is the place of a value. It is a text only when somebody asks.
+type where struct {
+	at  string // in the document, of the root
+	to  string // in the finding, of the root
+	up  *where // nil for the root
+	key string // below up
+}
+
+func (w *where) String() string {
+	if w.up == nil {
+		return w.at
+	}
+	return w.up.String() + "." + w.key
+}
+
+func (w *where) finding() string {
+	if w.up == nil {
+		return w.to
+	}
+	return w.up.finding() + "." + w.key
+}
+
+func (n *normaliser) problem(w *where, format string, args ...any) {
+	n.note(w.String() + ": " + fmt.Sprintf(format, args...))
+}
+
+// failed notes that an expression failed.
+func (n *normaliser) failed(at string, err error) { n.note(at + ": " + err.Error()) }
+
+func (n *normaliser) note(problem string) {
 	if len(n.problems) < maxProblems {
-		n.problems = append(n.problems, path+": "+fmt.Sprintf(format, args...))
+		n.problems = append(n.problems, problem)
 	}
 }
 
 // attribute returns v as the attribute wants it, or nil when nothing is left.
-func (n *normaliser) attribute(path string, a *attribute, v any) any {
+func (n *normaliser) attribute(w *where, a *attribute, v any) any {
+	if empty(v) {
+		return nil
+	}
 	list, isList := v.([]any)
 	switch {
-	case empty(v):
-		return nil
 	case a.Array && !isList:
-		list = []any{v}
+		if one := n.one(w, a, v); one != nil {
+			return []any{one}
+		}
+		return nil
 	case a.Array:
-	case isList:
-		n.problem(path, "is one %s, not a list", a.Type)
+	case isList && a.Type != "json_t" && a.Type != "object":
+		n.problem(w, "is one %s, not a list", a.Type)
 		return nil
 	default:
-		return n.one(path, a, v)
+		return n.one(w, a, v)
 	}
 	out := make([]any, 0, len(list))
 	for _, e := range list {
-		if e = n.one(path, a, e); e != nil {
+		if e = n.one(w, a, e); e != nil {
 			out = append(out, e)
 		}
 	}
@@ -52,64 +88,72 @@ func (n *normaliser) attribute(path string, a *attribute, v any) any {
 	return out
 }
 
-func (n *normaliser) one(path string, a *attribute, v any) any {
+func (n *normaliser) one(w *where, a *attribute, v any) any {
 	if empty(v) {
 		return nil
 	}
 	if a.object != nil {
-		return n.object(path, a.object, v)
+		return n.object(w, a.object, v)
 	}
-	switch a.Type {
-	case "object", "json_t":
+	switch a.kind {
+	case kindFree:
 		return v
-	case "boolean_t":
-		return n.boolean(path, v)
-	case "integer_t", "long_t", "port_t":
-		return n.integer(path, a, v)
-	case "float_t":
-		return n.float(path, v)
-	case "timestamp_t":
+	case kindBool:
+		return n.boolean(w, v)
+	case kindInt:
+		return n.integer(w, a, v)
+	case kindFloat:
+		return n.float(w, v)
+	case kindTime:
 		t, ok := parseTime(v)
 		if !ok {
-			n.problem(path, "is no time")
+			n.problem(w, "is no time")
 		}
 		if t.IsZero() {
 			return nil
 		}
 		return t.UnixMilli()
+	case kindText:
 	}
-	return n.text(path, a, v)
+	s := n.text(w, a, v)
+	if s == "" {
+		return nil
+	}
+	if a.watched {
+		n.observed.add(w.finding(), a.Observable, s)
+	}
+	return s
 }
 
 // object fits a map, or the short form of an object, to its schema.
-func (n *normaliser) object(path string, o *object, v any) any {
+func (n *normaliser) object(w *where, o *object, v any) any {
 	m, ok := v.(map[string]any)
 	if !ok {
 		if s, text := v.(string); text && (placeholder(strings.TrimSpace(s)) || o.name == "fingerprint" && strings.Trim(s, "0") == "") {
 			return nil // nothing, as products write it
 		}
 		if m = shorthand(o.name, v); m == nil {
-			n.problem(path, "is no %s", o.name)
+			n.problem(w, "is no %s", o.name)
 			return nil
 		}
 	}
-	out := make(map[string]any, len(m)+1)
-	for key, e := range m {
+	out := make(map[string]any, min(len(m), 8))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		a := o.Attributes[key]
 		if a == nil {
-			n.problem(path, "OCSF knows no %q in %s", key, o.name)
+			n.problem(w, "OCSF knows no %q in %s", key, o.name)
 			continue
 		}
-		if e = n.attribute(path+"."+key, a, e); e != nil {
+		if e := n.attribute(&where{up: w, key: key}, a, m[key]); e != nil {
 			out[key] = e
 		}
 	}
-	return n.complete(path, o, out)
+	return n.complete(o, out)
 }
 
 // complete adds what the schema requires and we can know, and drops an object
 // that says nothing.
-func (n *normaliser) complete(path string, o *object, m map[string]any) any {
+func (n *normaliser) complete(o *object, m map[string]any) any {
 	if len(m) == 0 {
 		return nil
 	}
@@ -121,7 +165,7 @@ func (n *normaliser) complete(path string, o *object, m map[string]any) any {
 	case "attack":
 		completeAttack(m)
 	}
-	if len(o.AtLeastOne) > 0 && !anyOf(m, o.AtLeastOne) {
+	if !o.says(m) {
 		return nil // a device of which only the type is known, a user without a name
 	}
 	for _, key := range o.required {
@@ -134,51 +178,71 @@ func (n *normaliser) complete(path string, o *object, m map[string]any) any {
 		}
 	}
 	for _, key := range o.siblings {
-		a := o.Attributes[key]
 		id, ok := m[key].(int64)
-		if !ok || id == 0 {
+		if !ok || id == 0 || id == 99 {
 			continue
 		}
-		if caption, known := a.captions[id]; known && id != 99 {
+		a := o.Attributes[key]
+		if caption, known := a.captions[id]; known {
 			m[a.Sibling] = caption
 		}
 	}
 	return m
 }
 
-func (n *normaliser) text(path string, a *attribute, v any) any {
+// says tells whether an object has what the schema cannot do without. Of
+// attributes that exclude each other it keeps the first.
+func (o *object) says(m map[string]any) bool {
+	for _, key := range o.must {
+		if _, ok := m[key]; !ok {
+			return false
+		}
+	}
+	if len(o.JustOne) > 0 {
+		found := false
+		for _, key := range o.JustOne {
+			if _, ok := m[key]; ok && found {
+				delete(m, key)
+			} else if ok {
+				found = true
+			}
+		}
+		return found
+	}
+	return len(o.AtLeastOne) == 0 || anyOf(m, o.AtLeastOne)
+}
+
+// text returns "" when nothing is left.
+func (n *normaliser) text(w *where, a *attribute, v any) string {
 	s, ok := scalarText(v)
 	if !ok {
-		n.problem(path, "is no text")
-		return nil
+		n.problem(w, "is no text")
+		return ""
 	}
 	s = strings.TrimSpace(s)
 	switch a.Type {
 	case "ip_t":
 		ip, ok := parseIP(s)
 		if !ok {
-			return nil // "AWS Internal", "unknown", a host name: not an address
+			return "" // "AWS Internal", "unknown", a host name: not an address
 		}
-		s = ip.String()
+		return ip.String()
 	case "mac_t":
-		s = strings.ToLower(strings.ReplaceAll(s, "-", ":"))
+		return strings.ToLower(strings.ReplaceAll(s, "-", ":"))
 	case "email_t":
 		if !strings.Contains(s, "@") {
-			return nil
+			return ""
 		}
 	case "hostname_t", "username_t":
 		if placeholder(s) {
-			return nil
+			return ""
 		}
-	}
-	if s == "" {
-		return nil
 	}
 	return s
 }
 
 // integer accepts the number, digits, or the caption of an enumeration.
-func (n *normaliser) integer(path string, a *attribute, v any) any {
+func (n *normaliser) integer(w *where, a *attribute, v any) any {
 	id, ok := wholeNumber(v)
 	if s, text := v.(string); text && !ok && a.ids != nil {
 		if id, ok = a.ids[strings.ToLower(strings.TrimSpace(s))]; !ok {
@@ -187,21 +251,21 @@ func (n *normaliser) integer(path string, a *attribute, v any) any {
 		}
 	}
 	if !ok {
-		n.problem(path, "is no whole number")
+		n.problem(w, "is no whole number")
 		return nil
 	}
 	if _, known := a.captions[id]; a.captions != nil && !known {
-		n.problem(path, "has no value %d", id)
+		n.problem(w, "has no value %d", id)
 		return nil
 	}
 	if a.Type == "port_t" && (id < 0 || id > math.MaxUint16) {
-		n.problem(path, "%d is no port", id)
+		n.problem(w, "%d is no port", id)
 		return nil
 	}
 	return id
 }
 
-func (n *normaliser) float(path string, v any) any {
+func (n *normaliser) float(w *where, v any) any {
 	switch v := v.(type) {
 	case float64:
 		return v
@@ -212,11 +276,11 @@ func (n *normaliser) float(path string, v any) any {
 			return f
 		}
 	}
-	n.problem(path, "is no number")
+	n.problem(w, "is no number")
 	return nil
 }
 
-func (n *normaliser) boolean(path string, v any) any {
+func (n *normaliser) boolean(w *where, v any) any {
 	switch v := v.(type) {
 	case bool:
 		return v
@@ -227,7 +291,7 @@ func (n *normaliser) boolean(path string, v any) any {
 	case int64:
 		return v != 0
 	}
-	n.problem(path, "is neither true nor false")
+	n.problem(w, "is neither true nor false")
 	return nil
 }
 
@@ -244,6 +308,53 @@ func empty(v any) bool {
 		return len(v) == 0
 	}
 	return false
+}
+
+// withoutNull leaves out the fields of objects that are null, since products
+// write null and nothing for the same thing. What has none is not copied.
+func withoutNull(v any) any {
+	v, _ = strip(v)
+	return v
+}
+
+// strip returns v or a copy without nulls, and whether it is a copy.
+func strip(v any) (any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		var out map[string]any
+		for key, e := range v {
+			c, copied := strip(e)
+			if e != nil && !copied {
+				continue
+			}
+			if out == nil {
+				out = maps.Clone(v)
+			}
+			out[key] = c
+			if e == nil {
+				delete(out, key)
+			}
+		}
+		if out != nil {
+			return out, true
+		}
+	case []any:
+		var out []any
+		for i, e := range v {
+			c, copied := strip(e)
+			if !copied {
+				continue
+			}
+			if out == nil {
+				out = slices.Clone(v)
+			}
+			out[i] = c
+		}
+		if out != nil {
+			return out, true
+		}
+	}
+	return v, false
 }
 
 // placeholder says that a name is what products write when they have none.

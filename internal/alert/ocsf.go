@@ -37,6 +37,7 @@ type object struct {
 	name     string
 	sorted   []string // the names of Attributes
 	required []string // enumerations that must be there and may be 0, unknown
+	must     []string // what else must be there
 	siblings []string // enumerations whose caption stands in a sibling
 }
 
@@ -51,8 +52,28 @@ type attribute struct {
 	Enum       map[string]string `json:"enum"`
 
 	object   *object          // nil for scalars and for free-form JSON
+	kind     attributeKind    // of a scalar
+	watched  bool             // a value is an observable that we list
+	first    bool             // a list stands for its first value that is there
 	captions map[int64]string // of Enum
 	ids      map[string]int64 // of Enum, by caption in lower case
+}
+
+// An attributeKind is how a scalar is fitted to its type.
+type attributeKind int
+
+const (
+	kindText attributeKind = iota
+	kindFree
+	kindBool
+	kindInt
+	kindFloat
+	kindTime
+)
+
+var attributeKinds = map[string]attributeKind{
+	"object": kindFree, "json_t": kindFree, "boolean_t": kindBool, "float_t": kindFloat, "timestamp_t": kindTime,
+	"integer_t": kindInt, "long_t": kindInt, "port_t": kindInt,
 }
 
 // ocsf parses the embedded schema once.
@@ -72,10 +93,11 @@ func (o *object) link(s *schema, name string) {
 	o.name = name
 	for key, a := range o.Attributes {
 		o.sorted = append(o.sorted, key)
-		a.object = s.Objects[a.Type]
+		a.object, a.kind = s.Objects[a.Type], attributeKinds[a.Type]
 		if a.Observable == 0 {
 			a.Observable = s.Types[a.Type].Observable
 		}
+		a.watched = slices.Contains(watched, a.Observable)
 		if len(a.Enum) > 0 {
 			a.captions, a.ids = map[int64]string{}, map[string]int64{}
 		}
@@ -88,6 +110,8 @@ func (o *object) link(s *schema, name string) {
 		}
 		if _, unknown := a.captions[0]; unknown && a.Required {
 			o.required = append(o.required, key)
+		} else if a.Required {
+			o.must = append(o.must, key)
 		}
 		if a.captions != nil && a.Sibling != "" && !a.Array {
 			o.siblings = append(o.siblings, key)
@@ -95,6 +119,7 @@ func (o *object) link(s *schema, name string) {
 	}
 	slices.Sort(o.sorted)
 	slices.Sort(o.required)
+	slices.Sort(o.must)
 	slices.Sort(o.siblings)
 }
 

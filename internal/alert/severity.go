@@ -18,9 +18,6 @@ type severity struct {
 	plain bool   // from gives a name or an id
 }
 
-// scalarAttribute stands for a value that is one text or number.
-func scalarAttribute() *attribute { return &attribute{Type: "string_t"} }
-
 type step struct {
 	least    float64
 	severity int64
@@ -42,13 +39,13 @@ func (c *compiler) severity(v any) severity {
 	}
 	if !isMap {
 		s.plain = true
-		s.from = c.tree(s.at, scalarAttribute(), v)
+		s.from = c.tree(where{at: s.at}, alternatives(), v)
 		return s
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		switch key {
 		case "from":
-			s.from = c.tree("map.severity.from", scalarAttribute(), m[key])
+			s.from = c.tree(where{at: "map.severity.from"}, alternatives(), m[key])
 		case "map":
 			s.table = c.severityTable(m[key])
 		case "at_least":
@@ -129,10 +126,10 @@ func (s severity) eval(e *evaluation) int64 {
 			return id
 		}
 	case nil:
-		e.problem(s.at, "there is none")
+		e.note(s.at + ": there is none")
 		return 0
 	}
-	e.problem(s.at, "is no severity")
+	e.note(s.at + ": is no severity")
 	return 0
 }
 

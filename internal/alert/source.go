@@ -39,15 +39,24 @@ type Source struct {
 
 // A field is a value and its place: of the finding, or of a let.
 type field struct {
-	path []string // from the finding
-	at   string   // in the document
-	attr *attribute
+	path []string // from the finding, or the name of the let
 	node node
 }
 
+// A condition is an expression that says yes or no.
 type condition struct {
-	at  string
-	run *expr.Program
+	at    string
+	run   *expr.Program
+	lets  uint64
+	first *prefilter
+}
+
+func (c *condition) holds(e *evaluation) (bool, error) {
+	if c.first.rulesOut(e) {
+		return false, nil
+	}
+	e.need(c.lets)
+	return c.run.Bool(e.vars)
 }
 
 // Unless a document says otherwise.
@@ -127,7 +136,8 @@ type compiler struct {
 	doc    document.Document
 	spec   SourceSpec
 	env    *expr.Env
-	vars   map[string]bool
+	vars   map[string]bool // that expressions may use
+	lets   []string        // in the order of the bits
 	issues errs.Issues
 }
 
@@ -187,77 +197,96 @@ func (c *compiler) environment(s *Source) {
 	}
 	c.env = env
 	if c.spec.Batch != nil {
-		s.batch = c.tree("batch", scalarAttribute(), c.spec.Batch)
+		s.batch = c.tree(where{at: "batch"}, alternatives(), c.spec.Batch)
 	}
 	for _, name := range sortedKeys(c.spec.Let) {
-		if c.vars[name] {
-			c.issue("let."+name, "choose another name", "%q is already a variable", name)
+		if c.vars[name] || len(c.lets) == maxLets {
+			c.issue("let."+name, "choose another name", "%q is already a variable, or there are more than %d", name, maxLets)
 			return
 		}
 		vars = append(vars, expr.Var{Name: name, Type: expr.Dyn()})
+		c.lets = append(c.lets, name)
 	}
 	if env, err = expr.NewEnv(vars...); err != nil {
 		c.issue("let", "a name has letters, digits and _", "%s", err)
 		return
 	}
 	c.env = env
-	for name := range c.spec.Let {
+	for _, name := range c.lets {
 		c.vars[name] = true
 	}
-	c.lets(s)
+	for _, name := range c.lets {
+		n := c.tree(where{at: "let." + name}, alternatives(), c.spec.Let[name])
+		s.let = append(s.let, field{path: []string{name}, node: n})
+	}
+	c.cycles(s)
 }
 
-// lets compiles the names that a document gives, each after those it uses.
-func (c *compiler) lets(s *Source) {
-	left := map[string]field{}
-	for name, src := range c.spec.Let {
-		left[name] = field{path: []string{name}, node: c.tree("let."+name, scalarAttribute(), src)}
+// cycles reports a name that needs itself.
+func (c *compiler) cycles(s *Source) {
+	needs := make([]uint64, len(s.let))
+	for i, l := range s.let {
+		needs[i] = lets(l.node)
 	}
-	for len(left) > 0 {
-		n := len(left)
-		for _, name := range sortedKeys(left) {
-			if !slices.ContainsFunc(roots(left[name].node), func(r string) bool { _, waits := left[r]; return waits }) {
-				s.let = append(s.let, left[name])
-				delete(left, name)
+	for range needs {
+		for i := range needs {
+			for j := range needs {
+				if needs[i]>>j&1 == 1 {
+					needs[i] |= needs[j]
+				}
 			}
 		}
-		if len(left) == n {
-			name := sortedKeys(left)[0]
-			c.issue("let."+name, "define it without itself", "%q needs itself", name)
-			return
+	}
+	for i, l := range s.let {
+		if needs[i]>>i&1 == 1 {
+			c.issue("let."+l.path[0], "define it without itself", "%q needs itself", l.path[0])
 		}
 	}
 }
 
-// roots returns the variables that an expression uses.
-func roots(n node) []string {
+// lets returns the names that a value uses.
+func lets(n node) uint64 {
 	switch n := n.(type) {
 	case plain:
-		return []string{n.root}
-	case first:
-		var out []string
-		for _, e := range n {
-			out = append(out, roots(e)...)
-		}
-		return out
+		return n.lets
 	case program:
-		var out []string
-		if n.run != nil {
-			for _, ref := range n.run.Refs() {
-				out = append(out, ref[0])
-			}
-		}
-		return out
+		return n.lets
+	case template:
+		return n.lets
+	case *typed:
+		return lets(n.node)
+	case first:
+		return letsOf(n)
+	case items:
+		return letsOf(n)
+	case *branch:
+		return letsOf(n.nodes)
 	}
-	return nil
+	return 0
+}
+
+func letsOf(nodes []node) uint64 {
+	var sum uint64
+	for _, n := range nodes {
+		sum |= lets(n)
+	}
+	return sum
+}
+
+// bits returns the names among paths that expressions use.
+func (c *compiler) bits(refs [][]string) uint64 {
+	var sum uint64
+	for _, ref := range refs {
+		if i := slices.Index(c.lets, ref[0]); i >= 0 {
+			sum |= 1 << i
+		}
+	}
+	return sum
 }
 
 func (c *compiler) conditions(s *Source) {
 	for i, src := range c.spec.Accept {
-		at := index("accept", i)
-		if p := c.condition(at, src); p != nil {
-			s.accept = append(s.accept, condition{at, p})
-		}
+		s.accept = append(s.accept, c.condition(index("accept", i), src))
 	}
 	seen := map[string]bool{}
 	for i, r := range c.spec.Rules {
@@ -270,17 +299,23 @@ func (c *compiler) conditions(s *Source) {
 	}
 }
 
-func (c *compiler) condition(at, src string) *expr.Program {
+func (c *compiler) condition(at, src string) condition {
 	p, err := c.env.CompileBool(src)
 	if err != nil {
 		c.wrong(at, err)
+		return condition{}
 	}
-	return p
+	first := newPrefilter(src, func(root string) bool { return c.vars[root] && root != "now" })
+	if first != nil {
+		first.name.lets = c.bits([][]string{{first.name.root}})
+	}
+	return condition{at, p, c.bits(p.Refs()), first}
 }
 
 // expression compiles a CEL expression; a plain path goes without CEL.
 func (c *compiler) expression(at, src string) node {
 	if p, ok := plainPath(src, func(root string) bool { return c.vars[root] && root != "now" }); ok {
+		p.lets = c.bits([][]string{{p.root}})
 		return p
 	}
 	if text, ok := quoted(src); ok {
@@ -289,8 +324,21 @@ func (c *compiler) expression(at, src string) node {
 	p, err := c.env.Compile(src)
 	if err != nil {
 		c.wrong(at, err)
+		return literal{}
 	}
-	return program{at, p}
+	return program{at, p, c.bits(p.Refs())}
+}
+
+// words returns every word of a text as a path: among them are the names that
+// its expressions use.
+func words(src string) [][]string {
+	var out [][]string
+	for _, w := range strings.FieldsFunc(src, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		out = append(out, []string{w})
+	}
+	return out
 }
 
 // quoted reads an expression that is nothing but text in quotes.
@@ -311,8 +359,9 @@ func (c *compiler) text(at, src string) node {
 	t, err := c.env.Template(src)
 	if err != nil {
 		c.wrong(at, err)
+		return literal{}
 	}
-	return template{at, t}
+	return template{at, t, c.bits(words(src))}
 }
 
 func (c *compiler) maxSize() int64 {

@@ -19,7 +19,7 @@ import (
 // objects are the objects that stay; attributes of other object types go.
 var objects = strings.Fields(`
 	account actor advisory affected_package agent analytic api attack autonomous_system
-	cloud container cve cvss cwe database databucket device dns_query email evidences file
+	cloud container cve cvss cwe database databucket device dns_query email evidences file firewall_rule
 	finding_info fingerprint function_invocation group http_request iam_role idp image job
 	key_value_object kill_chain_phase location malware metadata network_connection_info
 	network_endpoint network_interface observable organization os package policy process
