@@ -28,6 +28,23 @@ type Record struct {
 	Subject string          `json:"subject"`
 	Actor   string          `json:"actor"`
 	Data    json.RawMessage `json:"data"`
+
+	// Value is what Data was encoded from, in the block that decides the record;
+	// nil for a record that was read. See Decode.
+	Value any `json:"-"`
+}
+
+// Decode returns the data of a record as a T. In the block that decides it no
+// JSON is read: it is the value that was encoded.
+func Decode[T any](r Record) (T, error) {
+	if v, ok := r.Value.(T); ok {
+		return v, nil
+	}
+	var v T
+	if err := json.Unmarshal(r.Data, &v); err != nil {
+		return v, fmt.Errorf("decode %s of record %d: %w", r.Kind, r.Seq, err)
+	}
+	return v, nil
 }
 
 // MaxLine is how many bytes a record's line may have: the entries of a C2SP

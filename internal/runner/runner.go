@@ -143,8 +143,8 @@ func (r *Runner) Committed(recs []ledger.Record) {
 		if rec.Kind != store.KindCall {
 			continue
 		}
-		var call store.Call
-		if err := json.Unmarshal(rec.Data, &call); err != nil {
+		call, err := ledger.Decode[store.Call](rec)
+		if err != nil {
 			r.c.Log.Error("call cannot be read", "seq", rec.Seq, "err", err)
 			continue
 		}

@@ -82,7 +82,7 @@ func encode(d ledger.Draft, seq uint64, now time.Time) (ledger.Record, []byte, e
 	if err != nil {
 		return fail(err)
 	}
-	rec := ledger.Record{Seq: seq, Time: now, Kind: d.Kind, Subject: d.Subject, Actor: d.Actor, Data: data}
+	rec := ledger.Record{Seq: seq, Time: now, Kind: d.Kind, Subject: d.Subject, Actor: d.Actor, Data: data, Value: d.Data}
 	line, err := ledger.Encode(rec)
 	if err != nil {
 		return fail(err)

@@ -134,7 +134,10 @@ func (n *node) openRuns() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(out.Items), json.Unmarshal(b, &out)
+	if err := json.Unmarshal(b, &out); err != nil {
+		return 0, err
+	}
+	return len(out.Items), nil
 }
 
 // runTimes are percentiles of the time from start to end of a sample of runs.

@@ -55,6 +55,10 @@ type received struct {
 // headOf reads what stands before the finding and the raw event, which are most
 // of the record.
 func headOf(rec ledger.Record) (received, error) {
+	if v, ok := rec.Value.(decided); ok {
+		f := v.p.finding
+		return received{f.Source, f.Rule, v.d.Outcome, v.d.Case, f.Fingerprint, f.Entities, f.Title, f.SeverityID}, nil
+	}
 	head := []byte(rec.Data)
 	if i := bytes.Index(head, []byte(findingKey)); i >= 0 {
 		head = append(head[:i:i], '}')

@@ -57,9 +57,9 @@ var Observable = []string{
 
 func followWith[T any](f func(*view.Tx, ledger.Record, T) ([]ledger.Draft, error)) sequencer.Follower {
 	return func(tx *view.Tx, rec ledger.Record) ([]ledger.Draft, error) {
-		var d T
-		if err := json.Unmarshal(rec.Data, &d); err != nil {
-			return nil, fmt.Errorf("decode: %w", err)
+		d, err := ledger.Decode[T](rec)
+		if err != nil {
+			return nil, err
 		}
 		return f(tx, rec, d)
 	}

@@ -130,6 +130,11 @@ func (r *Runs) advance(tx *view.Tx, id uint64, rec ledger.Record) ([]ledger.Draf
 		if cmds, err = h.step(ev); err != nil {
 			return nil, fmt.Errorf("step run %d: %w", id, err)
 		}
+	} else if rec.Kind == KindStarted {
+		var err error
+		if h, cmds, err = r.start(tx, rec, false); err != nil {
+			return nil, err
+		}
 	} else {
 		var err error
 		if h, cmds, err = r.fold(tx, id, rec.Seq, false); err != nil {
@@ -194,9 +199,9 @@ func (r *Runs) fold(tx *view.Tx, id, upTo uint64, trace bool) (*held, []playbook
 
 // start begins a run with its run.started record.
 func (r *Runs) start(tx *view.Tx, rec ledger.Record, trace bool) (*held, []playbook.Command, error) {
-	var d Started
-	if err := json.Unmarshal(rec.Data, &d); err != nil {
-		return nil, nil, fmt.Errorf("decode run.started %d: %w", rec.Seq, err)
+	d, err := ledger.Decode[Started](rec)
+	if err != nil {
+		return nil, nil, err
 	}
 	def, err := r.c.Playbooks.Version(tx, d.Playbook, d.Version)
 	if err != nil {
@@ -273,21 +278,20 @@ func recordValue(rec ledger.Record) (map[string]any, error) {
 func (r *Runs) event(rec ledger.Record) (playbook.Event, error) {
 	switch rec.Kind {
 	case KindDone:
-		var d Done
-		if err := json.Unmarshal(rec.Data, &d); err != nil {
-			return playbook.Event{}, fmt.Errorf("decode step.finished %d: %w", rec.Seq, err)
+		d, err := ledger.Decode[Done](rec)
+		if err != nil {
+			return playbook.Event{}, err
 		}
 		ev := d.Event
 		ev.At = rec.Time
-		var err error
 		if ev.Result, err = r.value(d.Result); err != nil {
 			return ev, fmt.Errorf("result of record %d: %w", rec.Seq, err)
 		}
 		return ev, nil
 	case KindWoken:
-		var d Action
-		if err := json.Unmarshal(rec.Data, &d); err != nil {
-			return playbook.Event{}, fmt.Errorf("decode step.woken %d: %w", rec.Seq, err)
+		d, err := ledger.Decode[Action](rec)
+		if err != nil {
+			return playbook.Event{}, err
 		}
 		return playbook.Event{Kind: playbook.Fired, At: rec.Time, Action: d.Action}, nil
 	case KindCancelled, KindRetried:

@@ -10,8 +10,6 @@ package store
 
 import (
 	_ "embed"
-	"encoding/json"
-	"fmt"
 
 	"beffroi.dev/internal/ledger"
 	"beffroi.dev/internal/playbook"
@@ -41,9 +39,9 @@ func View() view.Store {
 // with decodes the data of a record for f.
 func with[T any](f func(*view.Tx, ledger.Record, T) error) func(*view.Tx, ledger.Record) error {
 	return func(tx *view.Tx, rec ledger.Record) error {
-		var d T
-		if err := json.Unmarshal(rec.Data, &d); err != nil {
-			return fmt.Errorf("decode: %w", err)
+		d, err := ledger.Decode[T](rec)
+		if err != nil {
+			return err
 		}
 		return f(tx, rec, d)
 	}
