@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 // ready waits until the node of the script answers.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	for range 500 {
-		res, err := http.Get(ts.Getenv("BEFFROI_URL") + "/api/v1/openapi.json")
+		res, err := new(http.Client).Get(ts.Getenv("BEFFROI_URL") + "/api/v1/openapi.json")
 		if err == nil {
 			ts.Check(res.Body.Close())
 			return

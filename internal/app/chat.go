@@ -118,7 +118,7 @@ func (c *chat) open(ctx context.Context, set *slack.Settings) (*slack.Slack, err
 	desk := &slackDesk{view: n.view, seq: n.seq, questions: n.questions, people: n.directory, now: n.c.Now}
 	conf := slack.Config{
 		Outbox: desk, Desk: desk, Wake: c.outbox, Mode: set.Mode, Channel: set.Channel, APIURL: set.APIURL,
-		EveryChannel: n.c.SlackPace, Now: n.c.Now, Log: n.c.Log,
+		EveryChannel: n.c.SlackPace, Trickle: n.c.SlackPace, Burst: n.c.SlackBurst, Now: n.c.Now, Log: n.c.Log,
 	}
 	for _, s := range []struct {
 		ref slack.SecretRef

@@ -31,7 +31,6 @@ type slackDesk struct {
 	questions *askstore.Questions
 	people    func() *person.Directory
 	now       func() time.Time
-	link      string // address of the API, for links to cases
 }
 
 // Due implements slack.Outbox.

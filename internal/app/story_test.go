@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"beffroi.dev/internal/alert"
 	alertstore "beffroi.dev/internal/alert/store"
 	"beffroi.dev/internal/ask"
@@ -20,6 +20,7 @@ import (
 	"beffroi.dev/internal/document"
 	documentstore "beffroi.dev/internal/document/store"
 	"beffroi.dev/internal/expr"
+	"beffroi.dev/internal/ledger"
 	playbookstore "beffroi.dev/internal/playbook/store"
 	"beffroi.dev/internal/view"
 )
@@ -203,18 +204,27 @@ steps:
 		c, err := alertstore.Get(tx, id)
 		return c.State == alert.Resolved && c.ActedBy == "person/ada", err
 	}, n)
-	err := n.ledger.Range(0, n.ledger.Size(), func(seq uint64, line []byte) error {
-		var r struct {
-			Kind, Subject, Actor string
-			Data                 json.RawMessage
-		}
-		if err := json.Unmarshal(line, &r); err != nil {
-			return err
-		}
-		t.Log(fmt.Sprintf("%3d %-20s %-28s %-20s %d bytes", seq, r.Kind, r.Subject, r.Actor, len(r.Data)))
-		return nil
+	var kinds []string
+	err := n.ledger.Range(4, n.ledger.Size(), func(_ uint64, line []byte) error {
+		rec, err := ledger.ParseRecord(line)
+		kinds = append(kinds, rec.Kind)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	want := []string{
+		"alert.received", "run.started", "step.started", "step.finished", "ask.asked", "step.waiting",
+		"ask.answered", "step.finished", "step.started", "step.finished", "step.started", "case.resolved", "step.finished", "run.finished",
+	}
+	if d := cmp.Diff(want, kinds); d != "" {
+		t.Errorf("the ledger tells another story:\n%s", d)
+	}
+	proof, err := n.ledger.Prove(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec, err := ledger.CheckProof(proof, n.ledger.Key()); err != nil || rec.Kind != "alert.received" {
+		t.Errorf("proof of the alert: %v, %+v", err, rec)
 	}
 }

@@ -24,10 +24,12 @@ import (
 // sources and playbooks, a simulated Slack and simulated tools. All of it goes
 // through the same API, hooks and signatures as in earnest.
 type demo struct {
-	e     *env
-	out   io.Writer
-	exit  bool
-	clock *demoClock
+	e    *env
+	out  io.Writer
+	exit bool
+	// pressed counts the answers that the demo gave itself.
+	pressed int
+	clock   *demoClock
 
 	workspace *sim.Workspace
 	tools     *demoTools
@@ -75,7 +77,7 @@ func runDemo(e *env, args []string) (err error) {
 	}
 	d.node, err = app.Open(ctx, app.Config{
 		Data: *data, Listen: orFree(*listen, "127.0.0.1:8420", d.exit), Private: "off", Region: "demo", Version: version(),
-		SlackPace: 20 * time.Millisecond, Now: d.clock.now, Log: log,
+		SlackPace: 20 * time.Millisecond, SlackBurst: 100, Now: d.clock.now, Log: log,
 		FirstToken: func(t secret.String) { text := t.Reveal(); d.token.Store(&text) },
 		Ready:      func(addr string) { d.ready <- addr },
 	})

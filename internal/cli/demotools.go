@@ -53,7 +53,7 @@ func (t *demoTools) with(token, what string, f func(*http.Request) any) http.Han
 		w.Header().Set("Content-Type", "application/json")
 		if !secret.Equal(given, demoSecrets[token]) {
 			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = w.Write([]byte(`{"error":"wrong token"}`)) //nolint:errcheck // the client went away
+			_, _ = w.Write([]byte(`{"error":"wrong token"}`))
 			return
 		}
 		t.mu.Lock()

@@ -291,11 +291,14 @@ func (d *demo) pressOne(ctx context.Context, m sim.Message, user string) error {
 	if len(actions) == 0 {
 		return nil
 	}
-	if _, err := d.workspace.Click(ctx, sim.Press{User: user, Channel: m.Channel, TS: m.TS, ActionID: actions[0]}); err != nil {
+	// Ada decides now this, now that, so that each playbook shows its branches.
+	choice := d.pressed % min(2, len(actions))
+	if _, err := d.workspace.Click(ctx, sim.Press{User: user, Channel: m.Channel, TS: m.TS, ActionID: actions[choice]}); err != nil {
 		return err
 	}
 	if user == "U0ADA" {
-		d.say("  Ada answers %q: %s\n", labels[0], clip(strings.SplitN(m.Text, "\n", 2)[0], 80))
+		d.pressed++
+		d.say("  Ada answers %q: %s\n", labels[choice], clip(strings.SplitN(m.Text, "\n", 2)[0], 80))
 		return d.await(ctx, func() bool {
 			return !slices.ContainsFunc(d.unanswered(), func(x sim.Message) bool { return x.TS == m.TS })
 		})

@@ -99,7 +99,7 @@ func (n *node) call(token, method, path string, body any) answer {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	res, err := new(http.Client).Do(req)
 	if err != nil {
 		n.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestStreamsResume(t *testing.T) {
 	}
 	req.Header.Set("Authorization", "Bearer "+n.admin)
 	req.Header.Set("Last-Event-ID", fmt.Sprint(received[0].Seq))
-	res, err := http.DefaultClient.Do(req)
+	res, err := new(http.Client).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

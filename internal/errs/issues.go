@@ -47,7 +47,7 @@ func (i Issue) String() string {
 
 // Issues are all findings of one check, in the order of the document. A nil
 // Issues means that nothing is wrong; use [Issues.Err] to return it as error.
-type Issues []Issue
+type Issues []Issue //nolint:errname // a list of findings that is returned as an error, not an error that holds a list
 
 func (is Issues) Error() string {
 	lines := make([]string, len(is))

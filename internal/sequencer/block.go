@@ -13,7 +13,7 @@ import (
 // Bounds of what is decided in one go.
 const (
 	maxChain = 20_000   // records that one command may set off
-	maxDepth = 10_000       // links of a chain of causes
+	maxDepth = 10_000   // links of a chain of causes
 	maxBytes = 64 << 20 // of the records of one command
 	// fullBlock is how many bytes a block has when no more commands join it.
 	// With maxBytes it stays far below what the ledger takes.

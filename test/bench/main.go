@@ -63,7 +63,7 @@ func run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &lab{dir: dir, seconds: *seconds, report: func(f figure) {
 		if *output == "json" {
-			_ = json.NewEncoder(os.Stdout).Encode(f) //nolint:errcheck // standard output went away
+			_ = json.NewEncoder(os.Stdout).Encode(f)
 			return
 		}
 		fmt.Printf("%-34s %12.2f %s\n", f.Name, f.Value, f.Unit)

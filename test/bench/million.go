@@ -87,7 +87,7 @@ func (n *node) lookups(b *lab) error {
 		var took []time.Duration
 		for i := range 400 {
 			// Run numbers are those of their records: alert, run.started, run.finished.
-			id := newest - 3*(uint64(i)*uint64(newest/3)/400)
+			id := newest - 3*(uint64(i)*(newest/3)/400)
 			if kind == "cases" {
 				id--
 			}
