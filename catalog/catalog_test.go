@@ -1,7 +1,9 @@
 package catalog_test
 
 import (
+	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -117,6 +119,28 @@ func TestEverySourceSaysWhatItIs(t *testing.T) {
 		if s.Verify.Scheme == alert.SchemeNone {
 			t.Errorf("%s takes calls from strangers", s.doc.ID)
 		}
+	}
+}
+
+func TestTheGuideListsEverySource(t *testing.T) {
+	guide, err := os.ReadFile("../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := sources(t)
+	for _, s := range all {
+		rules := " "
+		if n := len(s.Rules); n > 0 {
+			rules = fmt.Sprintf(" %d ", n)
+		}
+		row := fmt.Sprintf("| [%s](../catalog/sources/%s.yaml) | `/hooks/%s` | `%s` |%s|",
+			s.doc.Title, s.doc.Name, s.doc.Name, s.Verify.Scheme, rules)
+		if !strings.Contains(string(guide), row+"\n") {
+			t.Errorf("docs/sources.md lacks\n%s", row)
+		}
+	}
+	if count := fmt.Sprintf("%d products", len(all)); !strings.Contains(string(guide), count) {
+		t.Errorf("docs/sources.md does not say %q", count)
 	}
 }
 

@@ -221,6 +221,12 @@ func TestCompileObjectiveNamesWhatIsWrong(t *testing.T) {
 		{`hours: { zone: Europe/Paris, from: "09:00", to: "18:00" }`, "", "acknowledge.low: business hours are not defined"},
 		{"Europe/Paris", "Europe/Pariss", `hours: there is no time zone "Europe/Pariss"`},
 		{`"18:00"`, `"08:00"`, "hours: the day ends at 08:00"},
+		{`zone: Europe/Paris`, "zone: Europe/Paris, days: [mo]", `hours: there is no day "mo"`},
+		{`"09:00"`, `"9h"`, `hours: "9h" is no time of day`},
+		{`"18:00"`, `"25:00"`, `hours: "25:00" is no time of day`},
+		{"team: blue", "team: blue\nteams: red", `unknown key "teams"`},
+		{"team: blue", "team: blue\ntests: [{ name: t, severity: hihg, opened: today, now: 2026-11-20T22:00:00Z }]", `tests[0].opened: "today" is no time`},
+		{"team: blue", "team: blue\ntests: [{ name: t, severity: hihg, opened: 2026-11-20T22:00:00Z, now: 2026-11-20T22:00:00Z }]", `tests[0].severity: there is no severity "hihg"`},
 		{"on_call", "oncall", `"oncall" can not be told; did you mean "on_call"?`},
 		{"person/ada", "person/bob", "there is no person/bob"},
 		{"before: 10m", "before: 10m, after: 1m", "notify[3]: a step is either before or after the deadline"},
@@ -229,6 +235,26 @@ func TestCompileObjectiveNamesWhatIsWrong(t *testing.T) {
 		_, err := compileObjective(t, strings.Replace(soc, tt.from, tt.to, 1))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %s", tt.to, err, tt.want)
+		}
+	}
+}
+
+func TestTheTestsOfAnObjectiveSayWhatDiffers(t *testing.T) {
+	for _, tt := range []struct{ expect, want string }{
+		{"{ due: 2 }", "1 steps are due, want 2"},
+		{"{ due: 1 }", ""},
+		{"{ applies: false, due: 0 }", "applies is true"},
+		{"{ deadline: 2026-11-20T23:00:00Z, due: 1 }", "the deadline is 2026-11-20T22:30:00Z, want 2026-11-20T23:00:00Z"},
+	} {
+		o, err := compileObjective(t, "kind: objective\nname: o\nteam: blue\nacknowledge: { high: 30m }\nnotify: [{ to: [team] }]\n"+
+			"tests: [{ name: t, severity: high, opened: 2026-11-20T22:00:00Z, now: 2026-11-20T22:30:00Z, expect: "+tt.expect+" }]\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range alert.ObjectiveKind().Test(o, nil) {
+			if r.Message != tt.want || r.Passed != (tt.want == "") {
+				t.Errorf("%s: %v %q, want %q", tt.expect, r.Passed, r.Message, tt.want)
+			}
 		}
 	}
 }

@@ -87,6 +87,9 @@ func endsTerm(rest string) bool {
 // conjunction says that the terms of a condition are joined by && alone, so
 // that the first being false makes it false.
 func conjunction(src string) bool {
+	if strings.Contains(src, `"""`) || strings.Contains(src, "'''") {
+		return false
+	}
 	depth := 0
 	for i := 0; i < len(src); i++ {
 		switch c := src[i]; c {

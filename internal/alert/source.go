@@ -253,8 +253,6 @@ func lets(n node) uint64 {
 		return n.lets
 	case template:
 		return n.lets
-	case *typed:
-		return lets(n.node)
 	case first:
 		return letsOf(n)
 	case items:

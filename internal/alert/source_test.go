@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -120,6 +121,26 @@ func TestMapping(t *testing.T) {
 		{"a time that is not set", "time: event.t", `{"t":"1970-01-01T00:00:00Z"}`, "time", "1795335330000"},
 		{"what products write for nothing", "actor: { user: event.u }", `{"u":"N/A"}`, "actor", "<nil>"},
 		{"an object that says nothing", "device: { type_id: Server }", `{}`, "device", "<nil>"},
+		{"an address that is a name", "device: event.a", `{"a":"the left one"}`, "device.name", "the left one"},
+		{"a country in short", "src_endpoint: { ip: event.a, location: event.c }", `{"a":"192.0.2.1","c":"FR"}`, "src_endpoint.location.country", "FR"},
+		{"a CVE in short", "vulnerabilities: [event.c]", `{"c":"CVE-2024-3094"}`, "vulnerabilities.0.cve.uid", "CVE-2024-3094"},
+		{"a CVE inside", "vulnerabilities: [{ cve: event.c }]", `{"c":"CVE-2024-3094"}`, "vulnerabilities.0.cve.uid", "CVE-2024-3094"},
+		{"a technique by name", "attacks: [{ technique: event.t }]", `{"t":"Brute Force"}`, "finding_info.attacks.0.technique.name", "Brute Force"},
+		{"a hash with its name", "evidence: { file: { name: event.n, hashes: [event.h] } }", `{"n":"a","h":"sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709"}`, "file.hashes.0.algorithm", "SHA-1"},
+		{"true as text", "device: { hostname: event.h, is_managed: event.m }", `{"h":"web-1","m":"True"}`, "device.is_managed", "true"},
+		{"true as a number", "device: { hostname: event.h, is_managed: event.m }", `{"h":"web-1","m":0}`, "device.is_managed", "false"},
+		{"true as it is", "device: { hostname: event.h, is_managed: true }", `{"h":"web-1"}`, "device.is_managed", "true"},
+		{"a number in text", "src_endpoint: { ip: event.a, location: { country: event.c, lat: event.lat, long: event.long } }", `{"a":"192.0.2.1","c":"FR","lat":"48.85","long":2}`, "src_endpoint.location.lat", "48.85"},
+		{"a whole number", "src_endpoint: { ip: event.a, location: { country: event.c, lat: event.lat, long: event.long } }", `{"a":"192.0.2.1","c":"FR","lat":48.85,"long":2}`, "src_endpoint.location.long", "2"},
+		{"a number that is nearly whole", "risk_score: event.r", `{"r":79.6}`, "risk_score", "80"},
+		{"a truth value as text", "status_detail: event.s", `{"s":true}`, "status_detail", "true"},
+		{"a time as text", "status_detail: now", `{}`, "status_detail", "2026-11-22T08:15:30Z"},
+		{"an object where a list belongs", "resources: { uid: event.r }", `{"r":"a"}`, "resources.0.uid", "a"},
+		{"one of two that exclude each other", "vulnerabilities: [{ cve: event.c, cwe: { uid: '\"CWE-79\"' } }]", `{"c":"CVE-2024-3094"}`, "vulnerabilities.0.cwe", "<nil>"},
+		{"an observable that we do not look for", "observables: [{ name: event.n, type_id: 6, value: event.v }]", `{"n":"x","v":"https://example.org"}`, "observables.0.type", "URL String"},
+		{"text that names a let", "desc: 'on ${{ where }}'\nlet: { where: [event.a, event.b] }", `{"b":"web-1"}`, "finding_info.desc", "on web-1"},
+		{"a let that is text", "desc: said\nlet: { said: 'by ${{ who }}', who: event.w }", `{"w":"ada"}`, "finding_info.desc", "by ada"},
+		{"a let that is an object", "resources: '[thing]'\nlet: { thing: { uid: inner }, inner: event.w }", `{"w":"ada"}`, "resources.0.uid", "ada"},
 		{"an object from CEL", `resources: 'event.r.map(x, {"uid": x.id, "type": x.t})'`, `{"r":[{"id":"a","t":"VM"},{"id":"b","t":"VM"}]}`, "resources.1.uid", "b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,12 +159,69 @@ func TestMapping(t *testing.T) {
 	}
 }
 
+// TestWhatDoesNotFitIsLeftOutAndNamed wants the alert, without the field.
+func TestWhatDoesNotFitIsLeftOutAndNamed(t *testing.T) {
+	for _, tt := range []struct{ mapping, event, want string }{
+		{"device: { hostname: event.a, is_managed: event.b }", `{"a":"web-1","b":"perhaps"}`, "map.device.is_managed: is neither true nor false"},
+		{"device: { hostname: event.a, is_managed: event.b }", `{"a":"web-1","b":1.5}`, "map.device.is_managed: is neither true nor false"},
+		{"src_endpoint: { ip: event.a, location: { lat: event.b } }", `{"a":"192.0.2.1","b":"north"}`, "map.src_endpoint.location.lat: is no number"},
+		{"src_endpoint: { ip: event.a, port: event.b }", `{"a":"192.0.2.1","b":70000}`, "map.src_endpoint.port: 70000 is no port"},
+		{"risk_score: event.a", `{"a":"high"}`, "map.risk_score: is no whole number"},
+		{"risk_score: event.a", `{"a":1e300}`, "map.risk_score: is no whole number"},
+		{"confidence: event.a", `{"a":7}`, "map.confidence: has no value 7"},
+		{"desc: event.a", `{"a":{"b":1}}`, "map.desc: is no text"},
+		{"desc: event.a", `{"a":["b"]}`, "map.desc: is one string_t, not a list"},
+		{"device: event.a", `{"a":["web-1"]}`, "map.device: is one device, not a list"},
+		{"actor: event.a", `{"a":{"user":{"name":"ada","shoes":"red"}}}`, `map.actor.user: OCSF knows no "shoes" in user`},
+		{"evidence: { file: { name: event.n, hashes: [event.h] } }", `{"n":"a","h":"md5:xyz"}`, "map.evidence.file.hashes[0]: is no fingerprint"},
+		{"desc: 'on ${{ event.a.b }}'", `{}`, "map.desc: "},
+		{"time: event.a", `{"a":"soon"}`, "map.time: is no time"},
+		{"severity: event.a", `{}`, "map.severity: there is none"},
+	} {
+		if !strings.Contains(tt.mapping, "severity") {
+			tt.mapping = "severity: high\n  " + tt.mapping
+		}
+		f, stats := mapOne(t, source(t, "map:\n  title: '\"T\"'\n  "+tt.mapping+"\n"), tt.event)
+		if len(stats.Problems) != 1 || !strings.HasPrefix(stats.Problems[0], tt.want) {
+			t.Errorf("%s of %s: problems %q, want %q", tt.mapping, tt.event, stats.Problems, tt.want)
+		}
+		if wrong := alert.CheckOCSF(f.OCSF); len(wrong) > 0 {
+			t.Error(wrong)
+		}
+	}
+}
+
+func TestARuleWhoseTitleFailsStillHasOne(t *testing.T) {
+	f, stats := mapOne(t, source(t, `rules:
+  - { id: r, title: "Key of ${{ event.who.name }} deleted", when: 'event.action == "x"', severity: high }
+map: {}
+`), `{"action":"x"}`)
+	if f.Title != "Key of … deleted" || len(stats.Problems) != 1 {
+		t.Errorf("%q %v", f.Title, stats.Problems)
+	}
+}
+
+func TestOneEventBringsOnlySoMuch(t *testing.T) {
+	var ips []string
+	for i := range 200 {
+		ips = append(ips, fmt.Sprintf(`"203.0.113.%d"`, i))
+	}
+	f, _ := mapOne(t, source(t, `map: { title: '"T"', severity: high, resources: 'event.ips.map(a, {"uid": a, "ip": a})' }`+"\n"),
+		`{"ips":[`+strings.Join(ips, ",")+`]}`)
+	list, _ := f.OCSF["observables"].([]any)
+	if len(list) != 64 || len(f.Entities) != 32 {
+		t.Errorf("%d observables, %d entities", len(list), len(f.Entities))
+	}
+}
+
 func TestSeverity(t *testing.T) {
 	for _, tt := range []struct{ severity, event, want string }{
 		{"critical", `{}`, "critical"},
 		{"event.s", `{"s":"High"}`, "high"},
 		{"event.s", `{"s":2}`, "low"},
 		{"event.s", `{"s":"purple"}`, "unknown"},
+		{"event.s", `{"s":9}`, "unknown"},
+		{"'event.s > 5 ? \"info\" : \"fatal\"'", `{"s":9}`, "informational"},
 		{"{ from: event.s, map: { WARN: medium, '3': high }, else: low }", `{"s":"warn"}`, "medium"},
 		{"{ from: event.s, map: { WARN: medium, '3': high }, else: low }", `{"s":3}`, "high"},
 		{"{ from: event.s, map: { WARN: medium, '3': high }, else: low }", `{}`, "low"},
@@ -252,6 +330,9 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%s: %s and %s", tt.name, tt.got, same)
 		}
 	}
+	if fingerprint("fingerprint: [event.a]\n", `{"a":{"x":1,"y":[2]}}`) != fingerprint("fingerprint: [event.a]\n", `{"a":{"y":[2],"x":1}}`) {
+		t.Error("the order of keys counts")
+	}
 	for _, event := range []string{`{"a":"x"}`, `{"a":"x","b":null}`, `{"a":"x","b":""}`, `{}`} {
 		if got := fingerprint(parts, event); got != "" {
 			t.Errorf("with a part missing there is no fingerprint: %s gives %s", event, got)
@@ -274,6 +355,7 @@ func TestBatches(t *testing.T) {
 		{"a path to one", "batch: body.detail\n", `{"detail":{"t":"a"}}`, "a"},
 		{"a path that is not there", "batch: body.items\n", `{"t":"a"}`, "a"},
 		{"the first path that is there", "batch: [body.x, body.y]\n", `{"y":[{"t":"a"}]}`, "a"},
+		{"nothing", "", `null`, ""},
 		{"an empty list", "batch: body.items\n", `{"items":[]}`, ""},
 		{"a list of bodies", "batch: body.items\n", `[{"items":[{"t":"a"}]},{"items":[{"t":"b"}]},{"t":"c"}]`, "a b c"},
 		{"an expression", "batch: 'body.items.filter(i, i.n > 1)'\n", `{"items":[{"t":"a","n":1},{"t":"b","n":2}]}`, "b"},
@@ -309,6 +391,17 @@ func TestTheEnvelopeOfSNSIsOpened(t *testing.T) {
 	}
 }
 
+func TestTheBodyOfSNSThatIsNoJSONIsAnEvent(t *testing.T) {
+	const doc = "kind: source\nname: tool\nproduct: { vendor_name: AWS, name: CloudWatch }\nverify: { scheme: sns, topics: ['arn:x'] }\nmap: { title: event.Message, severity: high }\n"
+	s, err := compile(t, doc, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, _ := mapOne(t, s, `{"Type":"Notification","Message":"the disk is full"}`); f.Title != "the disk is full" {
+		t.Errorf("title %q", f.Title)
+	}
+}
+
 func TestCompileNamesWhatIsWrong(t *testing.T) {
 	const ok = "map: { title: event.t, severity: high }\n"
 	for _, tt := range []struct{ name, doc, want string }{
@@ -322,10 +415,26 @@ func TestCompileNamesWhatIsWrong(t *testing.T) {
 		{"no severity", "map: { title: event.t }\n", "nothing says how severe an alert is"},
 		{"no title", "map: { severity: high }\n", "nothing says what an alert is called"},
 		{"a rule twice", "rules: [{ id: a, title: A, when: 'true', severity: low }, { id: a, title: A, when: 'true', severity: low }]\nmap: {}\n", `the rule "a" is there twice`},
+		{"a rule's title", "rules: [{ id: a, title: 'A ${{ event. }}', when: 'true', severity: low }]\nmap: {}\n", "rules[0].title: "},
+		{"a rule without a title", "rules: [{ id: a, when: 'true', severity: low }]\nmap: {}\n", "nothing says what a is called"},
+		{"a rule without a severity", "rules: [{ id: a, title: A, when: 'true' }]\nmap: {}\n", "nothing says how severe a is"},
+		{"a rule's severity", "rules: [{ id: a, title: A, when: 'true', severity: hihg }]\nmap: {}\n", `rules[0].severity: there is no severity "hihg"`},
+		{"a rule's confidence", "rules: [{ id: a, title: A, when: 'true', severity: low, confidence: some }]\nmap: {}\n", `rules[0].confidence: there is no confidence "some"`},
+		{"a tactic", "rules: [{ id: a, title: A, when: 'true', severity: low, attack: ['TA0099:T1110'] }]\nmap: {}\n", `"TA0099:T1110" is neither`},
+		{"a tactic without its technique", "rules: [{ id: a, title: A, when: 'true', severity: low, attack: ['TA0006:'] }]\nmap: {}\n", `"TA0006:" is neither`},
+		{"a map where text belongs", "map: { title: { a: event.t }, severity: high }\n", "map.title: title is one string_t, not a map"},
+		{"a key of severity", "map: { title: event.t, severity: { form: event.s, map: { a: high }, else: low } }\n", `map.severity.form: unknown key "form"; did you mean "from"?`},
+		{"a severity's table", "map: { title: event.t, severity: { from: event.s, map: [high], else: low } }\n", "map must say which of their values"},
+		{"a severity's steps", "map: { title: event.t, severity: { from: event.s, at_least: high, else: low } }\n", "at_least must say from which number"},
+		{"a severity's step", "map: { title: event.t, severity: { from: event.s, at_least: { high: much }, else: low } }\n", "map.severity.at_least.high: expected a number"},
+		{"a name that is no name", "let: { 'a b': body.x }\n" + ok, `let: declare variable "a b"`},
+		{"a test's severity", ok + "tests: [{ name: t, event: {}, expect: { alerts: 1, severity: hihg } }]\n", `tests[0].expect.severity: there is no severity "hihg"`},
 		{"an attack", "rules: [{ id: a, title: A, when: 'true', severity: low, attack: [T12] }]\nmap: {}\n", `rules[0].attack[0]: "T12" is neither a tactic nor a technique`},
 		{"a kind of entity", "correlate: { by: [hots] }\n" + ok, `correlate.by[0]: there is no kind of entity "hots"; did you mean "host"?`},
+		{"a size of nothing", "max_size: 0\n" + ok, "max_size: the size must be between"},
 		{"a size", "max_size: 5GiB\n" + ok, "max_size: the size must be between"},
 		{"a name that needs itself", "let: { a: b.x, b: a.x }\n" + ok, `let.a: "a" needs itself`},
+		{"a name that needs itself in a list", "let: { a: { x: [b, event.t] }, b: 'x ${{ a }}' }\n" + ok, `let.a: "a" needs itself`},
 		{"a name that is taken", "let: { event: body.x }\n" + ok, "let.event: "},
 		{"a test without an event", ok + "tests: [{ name: t, expect: { alerts: 1 } }]\n", "tests[0]: the test has no event"},
 		{"an event file that is not there", ok + "tests: [{ name: t, event: x.json, expect: { alerts: 1 } }]\n", `event file "x.json" cannot be read`},
@@ -364,6 +473,65 @@ func TestVerify(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", tt.verify, err, tt.want)
 		}
+	}
+}
+
+func TestAllows(t *testing.T) {
+	const doc = "kind: source\nname: tool\nproduct: { vendor_name: A, name: T }\nmap: { title: event.t, severity: high }\nverify: { scheme: none, allow: "
+	for _, tt := range []struct {
+		allow, from string
+		want        bool
+	}{
+		{"[203.0.113.0/24]", "203.0.113.7", true},
+		{"[203.0.113.0/24]", "::ffff:203.0.113.7", true},
+		{"[203.0.113.0/24]", "203.0.114.7", false},
+		{"[203.0.113.9/24]", "203.0.113.7", true},
+		{"['2001:db8::/32', 192.0.2.1]", "2001:db8::7%eth0", true},
+		{"['2001:db8::/32', 192.0.2.1]", "192.0.2.2", false},
+	} {
+		s, err := compile(t, doc+tt.allow+" }\n", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Verify.Allows(netip.MustParseAddr(tt.from)); got != tt.want {
+			t.Errorf("%s from %s: %v", tt.allow, tt.from, got)
+		}
+	}
+	if s := source(t, "map: { title: event.t, severity: high }\nmax_size: 65536\n"); !s.Verify.Allows(netip.MustParseAddr("192.0.2.1")) || s.MaxSize != 65536 {
+		t.Errorf("without a list all may call; max_size %d", s.MaxSize)
+	}
+}
+
+// TestTheKindCompilesADocumentOnce gives the same source for the same text, and
+// an error each time for one that is wrong.
+func TestTheKindCompilesADocumentOnce(t *testing.T) {
+	kind := alert.SourceKind(nil)
+	compile := func(body string) any {
+		t.Helper()
+		docs, err := document.Parse("tool.yaml", []byte(header+body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := kind.Compile(docs[0], nil)
+		if err != nil {
+			return nil
+		}
+		return s
+	}
+	first := compile("map: { title: event.t, severity: high }\n")
+	if again := compile("map: { title: event.t, severity: high }\n"); first == nil || again != first {
+		t.Error("the same text was compiled again")
+	}
+	if other := compile("map: { title: event.t, severity: low }\n"); other == nil || other == first {
+		t.Error("another text is another source")
+	}
+	for range 2 {
+		if s := compile("map: { title: event.t, severity: hihg }\n"); s != nil {
+			t.Errorf("got %v", s)
+		}
+	}
+	if s := compile("map: { title: event.t, severity: low }\ntests: [{ name: t, event: a.json, expect: { alerts: 1 } }]\n"); s != nil {
+		t.Error("an event file was found where there are none")
 	}
 }
 
