@@ -6,22 +6,25 @@ import (
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // SignatureVersion 1 of SNS is SHA-1; version 2 is SHA-256
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"fmt"
-	"net/url"
-	"regexp"
+	"errors"
+	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"beffroi.dev/internal/alert"
+	"beffroi.dev/internal/errs"
+	"beffroi.dev/internal/expr"
 )
 
-// A Fetcher gets a page of a public host, for the certificates and
-// confirmations of Amazon SNS.
-type Fetcher func(ctx context.Context, address string) ([]byte, error)
+// Types of message that SNS sends.
+const (
+	snsNotification = "Notification"
+	snsSubscribe    = "SubscriptionConfirmation"
+	snsUnsubscribe  = "UnsubscribeConfirmation"
+)
 
 // snsMessage is the envelope of SNS
 // (https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html).
@@ -41,12 +44,15 @@ type snsMessage struct {
 
 // canonical is the text that is signed: names and values in a fixed order
 // (https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html).
+// A line break in a value could pass for another field; that the Type, which
+// ends the text, is one of three words keeps what is signed of one topic from
+// being read as another's.
 func (m snsMessage) canonical() []byte {
 	var b strings.Builder
 	put := func(name, value string) { b.WriteString(name + "\n" + value + "\n") }
 	put("Message", m.Message)
 	put("MessageId", m.MessageID)
-	if m.Type == "Notification" {
+	if m.Type == snsNotification {
 		if m.Subject != nil {
 			put("Subject", *m.Subject)
 		}
@@ -54,7 +60,7 @@ func (m snsMessage) canonical() []byte {
 		put("SubscribeURL", m.SubscribeURL)
 	}
 	put("Timestamp", m.Timestamp)
-	if m.Type != "Notification" {
+	if m.Type != snsNotification {
 		put("Token", m.Token)
 	}
 	put("TopicArn", m.TopicArn)
@@ -62,57 +68,11 @@ func (m snsMessage) canonical() []byte {
 	return []byte(b.String())
 }
 
-var amazonHost = regexp.MustCompile(`^sns\.[a-z0-9-]{3,30}\.amazonaws\.com(\.cn)?$`)
-
-// amazonURL refuses every address that is not Amazon's own: whoever sends a
-// message chooses the address.
-func amazonURL(address string) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" || !amazonHost.MatchString(u.Host) {
-		return errBadProof
-	}
-	return nil
-}
-
-// snsVerifier checks the signatures of SNS messages.
-type snsVerifier struct {
-	fetch Fetcher
-	roots *x509.CertPool // nil: those of the system
-
-	mu    sync.Mutex
-	certs map[string]*x509.Certificate // guarded by mu; by address
-}
-
-// maxCerts bounds how many of Amazon's certificates are remembered.
-const maxCerts = 32
-
-// open checks a message and returns it.
-func (v *snsVerifier) open(ctx context.Context, topics []string, body []byte, now time.Time) (snsMessage, error) {
-	var m snsMessage
-	if err := json.Unmarshal(body, &m); err != nil {
-		return m, errNoProof
-	}
-	if !slices.Contains(topics, m.TopicArn) {
-		return m, errNotTopic
-	}
-	if err := amazonURL(m.SigningCertURL); err != nil {
-		return m, err
-	}
+// signedBy checks the signature with Amazon's key.
+func (m snsMessage) signedBy(key *rsa.PublicKey) error {
 	sig, err := base64.StdEncoding.DecodeString(m.Signature)
 	if err != nil {
-		return m, errBadProof
-	}
-	at, err := time.Parse(time.RFC3339, m.Timestamp)
-	if err != nil {
-		return m, errBadProof
-	}
-	cert, err := v.certificate(ctx, m.SigningCertURL, now)
-	if err != nil {
-		return m, err
-	}
-	key, ok := cert.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return m, errBadProof
+		return errBadProof
 	}
 	switch m.SignatureVersion {
 	case "1":
@@ -122,43 +82,101 @@ func (v *snsVerifier) open(ctx context.Context, topics []string, body []byte, no
 		sum := sha256.Sum256(m.canonical())
 		err = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig)
 	default:
-		return m, errBadProof
+		return errBadProof
 	}
+	if err != nil {
+		return errBadProof
+	}
+	return nil
+}
+
+// plain refuses what no message of SNS has: another type, or a line break
+// where there is none.
+func (m snsMessage) plain() error {
+	switch m.Type {
+	case snsNotification, snsSubscribe, snsUnsubscribe:
+	default:
+		return errBadProof
+	}
+	if strings.Contains(m.MessageID+m.Token+m.TopicArn+m.Timestamp+m.SubscribeURL, "\n") {
+		return errBadProof
+	}
+	return nil
+}
+
+// snsLatest is how old a message may be: SNS tries again for up to 23 days. The
+// fingerprint finds what came before.
+const snsLatest = 24 * 24 * time.Hour
+
+// open checks a message and returns it.
+func (v *snsVerifier) open(ctx context.Context, topics []string, body []byte, now time.Time) (snsMessage, error) {
+	var m snsMessage
+	if err := json.Unmarshal(body, &m); err != nil || m.Signature == "" {
+		return m, errNoProof
+	}
+	if !slices.Contains(topics, m.TopicArn) {
+		return m, errNotTopic
+	}
+	if err := m.plain(); err != nil {
+		return m, err
+	}
+	at, err := time.Parse(time.RFC3339, m.Timestamp)
 	if err != nil {
 		return m, errBadProof
 	}
-	// SNS retries for up to 23 days; the fingerprint drops what came before.
-	if now.Sub(at) > 24*24*time.Hour || at.Sub(now) > freshness {
+	key, err := v.key(ctx, m.SigningCertURL, now)
+	if err != nil {
+		return m, err
+	}
+	if err := m.signedBy(key); err != nil {
+		return m, err
+	}
+	if now.Sub(at) > snsLatest || at.Sub(now) > freshness {
 		return m, errStale
 	}
 	return m, nil
 }
 
-func (v *snsVerifier) certificate(ctx context.Context, address string, now time.Time) (*x509.Certificate, error) {
-	v.mu.Lock()
-	cert := v.certs[address]
-	v.mu.Unlock()
-	if cert == nil {
-		b, err := v.fetch(ctx, address)
-		if err != nil {
-			return nil, fmt.Errorf("fetch the certificate of SNS: %w", err)
-		}
-		block, _ := pem.Decode(b)
-		if block == nil {
-			return nil, errBadProof
-		}
-		if cert, err = x509.ParseCertificate(block.Bytes); err != nil {
-			return nil, errBadProof
-		}
+// serveSNS answers a message of SNS: it takes a notification and confirms a
+// subscription.
+func (in *Intake) serveSNS(ctx context.Context, w http.ResponseWriter, src *alert.Source, body []byte) error {
+	m, err := in.sns.open(ctx, src.Verify.Topics, body, in.c.Now())
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+		return err
+	case err != nil:
+		in.c.Log.WarnContext(ctx, "a message of SNS cannot be checked now", "source", src.Name, "err", err)
+		return errs.E(errs.Unavailable, "the signature cannot be checked now: try again")
 	}
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: v.roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
-		return nil, errBadProof
+	switch m.Type {
+	case snsSubscribe:
+		return in.confirm(ctx, w, m)
+	case snsUnsubscribe:
+		in.c.Log.WarnContext(ctx, "a topic no longer sends to this source", "source", src.Name, "topic", m.TopicArn)
+		return reply(w, http.StatusOK, map[string]string{"unsubscribed": m.TopicArn})
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.certs == nil || len(v.certs) >= maxCerts {
-		v.certs = map[string]*x509.Certificate{}
+	envelope, err := expr.FromJSON(body)
+	if err != nil {
+		return errBadProof
 	}
-	v.certs[address] = cert
-	return cert, nil
+	message, err := expr.FromJSON([]byte(m.Message))
+	if err != nil {
+		message = envelope // plain text
+	}
+	return in.take(ctx, w, src, []any{envelope}, []any{message})
+}
+
+// confirm visits the address by which Amazon knows that we want a topic. It
+// was signed, and the topic is one that the source wants.
+func (in *Intake) confirm(ctx context.Context, w http.ResponseWriter, m snsMessage) error {
+	if _, err := amazonURL(m.SubscribeURL); err != nil {
+		return err
+	}
+	if _, err := in.c.Fetch(ctx, m.SubscribeURL); err != nil {
+		in.c.Log.WarnContext(ctx, "a subscription cannot be confirmed", "topic", m.TopicArn, "err", err)
+		return errs.E(errs.Unavailable, "the subscription cannot be confirmed now: try again")
+	}
+	in.c.Log.InfoContext(ctx, "a subscription was confirmed", "topic", m.TopicArn)
+	return reply(w, http.StatusOK, map[string]string{"confirmed": m.TopicArn})
 }

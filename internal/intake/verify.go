@@ -14,52 +14,65 @@ import (
 	"beffroi.dev/internal/secret"
 )
 
-// A refusal says why a call was not taken. The record has all of it; the caller
-// learns only Say, which helps nobody to guess.
-type refusal struct {
-	Reason string // for the record: signature, token, address, stale, …
-	Say    string // for the caller
-}
-
-func (r *refusal) Error() string { return r.Reason }
-
-var (
-	errNoProof   = &refusal{"no_proof", "the call carries no proof of where it comes from"}
-	errBadProof  = &refusal{"bad_proof", "the proof of where the call comes from does not hold"}
-	errStale     = &refusal{"stale", "the call is too old, or comes from the future"}
-	errReplayed  = &refusal{"replayed", "the call was seen before"}
-	errAddress   = &refusal{"address", "calls from this address are not taken"}
-	errNoSecret  = &refusal{"secret_missing", "this source is not ready"}
-	errNotTopic  = &refusal{"topic", "messages of this topic are not taken"}
-	errTwoProofs = &refusal{"ambiguous_proof", "the call carries the proof more than once"}
+const (
+	githubSignature    = "X-Hub-Signature-256"
+	slackSignature     = "X-Slack-Signature"
+	slackTimestamp     = "X-Slack-Request-Timestamp"
+	pagerDutySignature = "X-PagerDuty-Signature"
 )
 
-// freshness is how far the clock of a signed call may differ from ours; Slack's
-// and PagerDuty's documentation say five minutes.
+// freshness is how far the clock of a signed call may differ from ours; Slack
+// says five minutes.
 const freshness = 5 * time.Minute
 
-// verify checks the proof of a call, in constant time, before anything of its
-// body is read. SNS messages, whose proof is inside the body, come to verifySNS.
-func verify(v alert.Verify, key secret.String, h http.Header, body []byte, now time.Time) error {
-	switch v.Scheme {
-	case alert.SchemeNone:
+// needsKey says whether a scheme has a secret.
+func needsKey(scheme string) bool { return scheme != alert.SchemeNone && scheme != alert.SchemeSNS }
+
+// verifyHead checks what the head of a call proves, in constant time: all of
+// it for a shared secret, and for a signature over the body that there is one.
+func verifyHead(v alert.Verify, key secret.String, h http.Header) error {
+	if !needsKey(v.Scheme) {
 		return nil
-	case alert.SchemeGitHub:
-		return verifyHMAC(key, h, "X-Hub-Signature-256", "sha256=", "hex", body)
-	case alert.SchemeHMAC:
-		return verifyHMAC(key, h, v.Header, v.Prefix, v.Encoding, body)
-	case alert.SchemeSlack:
-		return verifySlack(key, h, body, now)
-	case alert.SchemePagerDuty:
-		return verifyPagerDuty(key, h, body)
+	}
+	if key.IsZero() {
+		return errNoSecret // anybody can sign with no key at all
+	}
+	signature := v.Header
+	switch v.Scheme {
 	case alert.SchemeBearer:
 		return verifyPrefixed(key, h, "Authorization", "bearer ")
 	case alert.SchemeBasic:
 		return verifyBasic(v.User, key, h)
 	case alert.SchemeHeader, alert.SchemeOkta:
 		return verifyPrefixed(key, h, v.Header, "")
+	case alert.SchemeGitHub:
+		signature = githubSignature
+	case alert.SchemeSlack:
+		signature = slackSignature
+	case alert.SchemePagerDuty:
+		signature = pagerDutySignature
 	}
-	return &refusal{"scheme", "this source cannot verify calls"}
+	_, err := one(h, signature)
+	return err
+}
+
+// verifyBody checks, in constant time, what is proved by a signature over the
+// body.
+func verifyBody(v alert.Verify, key secret.String, h http.Header, body []byte, now time.Time) error {
+	switch v.Scheme {
+	case alert.SchemeNone, alert.SchemeSNS, alert.SchemeBearer, alert.SchemeBasic, alert.SchemeHeader, alert.SchemeOkta:
+		return nil
+	case alert.SchemeGitHub:
+		return verifyHMAC(key, h, githubSignature, "sha256=", "hex", body)
+	case alert.SchemeHMAC:
+		return verifyHMAC(key, h, v.Header, v.Prefix, v.Encoding, body)
+	case alert.SchemeSlack:
+		return verifySlack(key, h, body, now)
+	case alert.SchemePagerDuty:
+		return verifyPagerDuty(key, h, body)
+	default:
+		return errNoScheme
+	}
 }
 
 // one returns the only value of a header.
@@ -108,20 +121,21 @@ func verifyHMAC(key secret.String, h http.Header, header, prefix, encoding strin
 // verifySlack checks a v0 signature
 // (https://docs.slack.dev/authentication/verifying-requests-from-slack).
 func verifySlack(key secret.String, h http.Header, body []byte, now time.Time) error {
-	stamp, err := one(h, "X-Slack-Request-Timestamp")
+	stamp, err := one(h, slackTimestamp)
 	if err != nil {
 		return err
 	}
-	sig, err := one(h, "X-Slack-Signature")
+	sig, err := one(h, slackSignature)
 	if err != nil {
 		return err
+	}
+	// Only the spelling that Slack uses: another one of the same signature
+	// would not be known as a replay.
+	if !secret.Equal(sig, "v0="+hex.EncodeToString(mac(key, []byte("v0:"+stamp+":"), body))) {
+		return errBadProof
 	}
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
 	if err != nil {
-		return errBadProof
-	}
-	sum, err := hex.DecodeString(strings.TrimPrefix(sig, "v0="))
-	if err != nil || !strings.HasPrefix(sig, "v0=") || !hmac.Equal(sum, mac(key, []byte("v0:"+stamp+":"), body)) {
 		return errBadProof
 	}
 	if d := now.Sub(time.Unix(seconds, 0)); d > freshness || d < -freshness {
@@ -134,7 +148,7 @@ func verifySlack(key secret.String, h http.Header, body []byte, now time.Time) e
 // while a secret is being rotated
 // (https://developer.pagerduty.com/docs/verifying-webhook-signatures).
 func verifyPagerDuty(key secret.String, h http.Header, body []byte) error {
-	list, err := one(h, "X-PagerDuty-Signature")
+	list, err := one(h, pagerDutySignature)
 	if err != nil {
 		return err
 	}
@@ -152,8 +166,9 @@ func verifyPagerDuty(key secret.String, h http.Header, body []byte) error {
 	return nil
 }
 
-// verifyPrefixed checks a shared secret in a header; the prefix is compared
-// without regard to case (RFC 9110 section 11.1).
+// verifyPrefixed checks a shared secret in a header; the prefix, which is a
+// scheme of authentication, is compared without regard to case (RFC 9110
+// section 11.1).
 func verifyPrefixed(key secret.String, h http.Header, header, prefix string) error {
 	v, err := one(h, header)
 	if err != nil {
@@ -165,6 +180,7 @@ func verifyPrefixed(key secret.String, h http.Header, header, prefix string) err
 	return nil
 }
 
+// verifyBasic checks a user and a password (RFC 7617 section 2).
 func verifyBasic(user string, key secret.String, h http.Header) error {
 	if _, err := one(h, "Authorization"); err != nil {
 		return err
