@@ -79,6 +79,11 @@ func openStored(ctx context.Context, dir string) (*Tx, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, errs.E(errs.NotFound, "there is no view in %s: the next start builds it", dir)
 	}
+	if err := readable(path); errors.Is(err, errStale) {
+		return nil, damaged(dir, err)
+	} else if err != nil {
+		return nil, err
+	}
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
 	if err != nil {
 		return nil, damaged(dir, err)

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -65,6 +68,27 @@ func stale(err error) error {
 		return err // rebuildable knows a corrupt file by its code
 	}
 	return fmt.Errorf("%w: %w", errStale, err)
+}
+
+// readable refuses a file that SQLite would read but not write, because its
+// head names a format to come (sqlite.org/fileformat.html, section 1.3.3).
+func readable(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open view: %w", err)
+	}
+	head := make([]byte, 20)
+	_, err = io.ReadFull(f, head)
+	if e := f.Close(); e != nil {
+		return fmt.Errorf("close view: %w", e)
+	}
+	if err == nil && (head[18] > 2 || head[19] > 2) {
+		return fmt.Errorf("%w: the head of the file names format %d, %d", errStale, head[18], head[19])
+	}
+	return nil // what is shorter is for SQLite to judge
 }
 
 // A header is what view_meta and the file say of the view.

@@ -139,6 +139,9 @@ func connect(c Config, name string, flags sqlite.OpenFlags, settings ...string) 
 
 // open opens a view that was built, and brings it up to the ledger.
 func open(ctx context.Context, c Config) (_ *View, err error) {
+	if err := readable(filepath.Join(c.Dir, fileName)); err != nil {
+		return nil, err
+	}
 	v, err := connect(c, fileName, sqlite.OpenWAL, "synchronous = NORMAL", "cache_size = -16384", "wal_autocheckpoint = 4000")
 	if err != nil {
 		return nil, err

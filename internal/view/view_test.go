@@ -177,8 +177,20 @@ func TestRebuilt(t *testing.T) {
 			w.block(v, "other", "things", "here")
 		}, "record 2 is another one in the ledger"},
 		{"not a database", func(t *testing.T, w *world) {
-			w.restore(map[string][]byte{"view.db": bytes.Repeat([]byte("noise"), 4000)})
+			w.restore(map[string][]byte{"view.db": bytes.Repeat([]byte("\x01\x00"), 4000)})
 		}, "not a database"},
+		{"of a format to come", func(t *testing.T, w *world) {
+			b, err := os.ReadFile(w.file())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[18] ^= 0x40
+			w.restore(map[string][]byte{"view.db": b})
+			var damage *view.DamageError
+			if err := w.check(); !errors.As(err, &damage) {
+				t.Errorf("the check says %v", err)
+			}
+		}, "the head of the file names format 66, 2"},
 		{"cut short", func(t *testing.T, w *world) {
 			if err := os.Truncate(w.file(), 5000); err != nil {
 				t.Fatal(err)

@@ -58,7 +58,7 @@ var flips = []flip{
 	{name: "public key", glob: "ledger/ledger.pub", at: middle(0.7), bit: 1, says: []string{"ledger.pub", "checkpoint"}},
 	{name: "payload", glob: "blobs/*/*", at: middle(0.5), bit: 1, says: []string{"blobs/"}},
 	{name: "view, a row", glob: "view/view.db", at: inside("Credential dumping on host", 12), bit: 1, says: []string{"view"}},
-	{name: "view, version in the head of the file", glob: "view/view.db", at: func([]byte) int { return 18 }, bit: 64, says: []string{"view", "readonly database"}, only: "start"},
+	{name: "view, version in the head of the file", glob: "view/view.db", at: func([]byte) int { return 18 }, bit: 64, says: []string{"view"}},
 	{name: "view, a page", glob: "view/view.db", at: func(b []byte) int { return pageSize(b) * 3 }, bit: 0xff, says: []string{"view"}},
 	{name: "region key, its bytes", glob: "region.key", at: func(b []byte) int { return len(b) - 12 }, bit: 1, says: []string{"region.key"}, only: "start"},
 	{name: "region key, its id", glob: "region.key", at: inside("beffroi-key-v1 ", 17), bit: 1, says: []string{"region.key"}, only: "start"},
