@@ -59,7 +59,7 @@ func TestStreamOutlivesTheTimeOfARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test
+	defer resp.Body.Close()
 	b := make([]byte, 1000)
 	n := 0
 	for err == nil {

@@ -145,7 +145,7 @@ func TestServeFinishesWhatItBegan(t *testing.T) {
 			got <- err.Error()
 			return
 		}
-		defer resp.Body.Close() //nolint:errcheck // a test
+		defer resp.Body.Close()
 		b, err := io.ReadAll(resp.Body)
 		got <- fmt.Sprint(string(b), err)
 	}()
@@ -175,7 +175,7 @@ func TestServeEndsStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // a test
+	defer resp.Body.Close()
 	lines := bufio.NewReader(resp.Body)
 	for want := range strings.SplitSeq("retry: 2000\n\ndata: hello\n", "\n") {
 		if line, err := lines.ReadString('\n'); want != "" && strings.TrimSpace(line) != want || err != nil {

@@ -115,7 +115,7 @@ func (c *call) httpRequest(ctx context.Context, method string, u *url.URL, body 
 
 // result reads the answer. An unexpected status is a failure beside the result.
 func (c *call) result(resp *http.Response) (connector.Result, error) {
-	defer resp.Body.Close() //nolint:errcheck // nothing is written
+	defer resp.Body.Close()
 	res := connector.Result{Status: resp.StatusCode, Headers: c.headers(resp.Header)}
 	raw, err := readBody(resp, c.lane.conn.MaxResponse)
 	if err == nil {

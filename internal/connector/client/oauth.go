@@ -153,7 +153,7 @@ func (t *tokens) fetch(ctx context.Context) (*token, secret.String, error) {
 	if err != nil {
 		return nil, s, t.unavailable(s, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is written
+	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenBody))
 	if err != nil {
 		return nil, s, t.unavailable(s, err)

@@ -60,7 +60,7 @@ func (a *resource) ask(t *testing.T, path, token string) map[string]any {
 		t.Error(err)
 		return nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("%s: %d %s %v", path, resp.StatusCode, b, err)
