@@ -110,15 +110,15 @@ func outcome(t *testing.T, s *alert.Source, file string) string {
 	if err != nil {
 		return " refused: " + err.Error()
 	}
-	out := ""
+	var out strings.Builder
 	for _, f := range findings {
 		for _, wrong := range alert.CheckOCSF(f.OCSF) {
 			t.Errorf("%s: %s", file, wrong)
 		}
-		out += strings.TrimRight(fmt.Sprintf(" %s %s", alert.SeverityName(f.SeverityID), f.Rule), " ")
+		out.WriteString(strings.TrimRight(fmt.Sprintf(" %s %s", alert.SeverityName(f.SeverityID), f.Rule), " "))
 	}
 	for _, p := range stats.Problems {
-		out += " (" + p + ")"
+		out.WriteString(" (" + p + ")")
 	}
-	return out
+	return out.String()
 }

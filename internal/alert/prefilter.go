@@ -1,5 +1,7 @@
 package alert
 
+import "slices"
+
 import "strings"
 
 // A prefilter is the beginning of a condition, `name == "x" && …` or
@@ -19,12 +21,7 @@ func (p *prefilter) rulesOut(e *evaluation) bool {
 	if !ok {
 		return false // let CEL say what is wrong
 	}
-	for _, want := range p.is {
-		if s == want {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(p.is, s)
 }
 
 // newPrefilter reads the beginning of a condition; nil when it has none.

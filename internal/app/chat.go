@@ -98,16 +98,16 @@ func (c *chat) settings() (*slack.Settings, string) {
 	if len(all) == 0 {
 		return nil, ""
 	}
-	version := ""
+	var version strings.Builder
 	for id, d := range snap.Set {
 		if id.Kind == kindSlack {
-			version += d.Version
+			version.WriteString(d.Version)
 		}
 	}
 	for _, name := range []string{all[0].BotToken.Secret, all[0].SigningSecret.Secret, all[0].AppToken.Secret} {
-		version += "/" + c.n.vault.Stamp(name)
+		version.WriteString("/" + c.n.vault.Stamp(name))
 	}
-	return &all[0], version
+	return &all[0], version.String()
 }
 
 func (c *chat) open(ctx context.Context, set *slack.Settings) (*slack.Slack, error) {

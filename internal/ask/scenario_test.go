@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,12 +27,7 @@ var monday = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 type directory map[string][]string
 
 func (d directory) has(id, word string) bool {
-	for _, w := range d[strings.TrimPrefix(id, "person/")] {
-		if w == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(d[strings.TrimPrefix(id, "person/")], word)
 }
 
 func (d directory) Person(id string) (ask.Person, bool) {

@@ -215,12 +215,13 @@ func FuzzRequestStaysOnItsHost(f *testing.F) {
 			if with["path"] != nil && !strings.HasPrefix(again.JoinPath().EscapedPath()+"/", "/v1/") {
 				t.Fatalf("%v leaves the base: %s", with, again)
 			}
-			sent := r.URL.RequestURI()
+			var sent strings.Builder
+			sent.WriteString(r.URL.RequestURI())
 			for k, v := range r.Headers {
-				sent += k + v
+				sent.WriteString(k + v)
 			}
-			if strings.ContainsAny(sent, "\r\n\x00") {
-				t.Fatalf("%v has line breaks: %q", with, sent)
+			if strings.ContainsAny(sent.String(), "\r\n\x00") {
+				t.Fatalf("%v has line breaks: %q", with, sent.String())
 			}
 		}
 	})

@@ -183,7 +183,7 @@ func (sc *scan) add(i int) int {
 
 // onlyIndicators reports whether a line so far only opens list items: "  - - ".
 func onlyIndicators(s string) bool {
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		if word != "-" && word != "?" {
 			return false
 		}

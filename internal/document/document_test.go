@@ -64,7 +64,7 @@ func TestPlan(t *testing.T) {
 			current[d.ID] = stored
 		}
 		var remove []document.ID
-		for _, s := range strings.Fields(in["remove"]) {
+		for s := range strings.FieldsSeq(in["remove"]) {
 			id, err := document.ParseID(s)
 			if err != nil {
 				t.Fatal(err)

@@ -34,8 +34,8 @@ func (d *decoder) fields(t reflect.Type) []field {
 
 func structFields(t reflect.Type) []field {
 	var fs []field
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
+		sf := sf
 		name, opts, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
 		switch {
 		case name == "-" || !sf.IsExported():

@@ -78,11 +78,12 @@ func fill(b *strings.Builder, line string, width int) {
 	col := 0
 	words := strings.Split(line, " ")
 	for i := 0; i < len(words); {
-		word := words[i]
+		var word strings.Builder
+		word.WriteString(words[i])
 		for i++; i < len(words) && (words[i] == "" || words[i-1] == ""); i++ {
-			word += " " + words[i] // several spaces stay together
+			word.WriteString(" " + words[i]) // several spaces stay together
 		}
-		n := utf8.RuneCountInString(word)
+		n := utf8.RuneCountInString(word.String())
 		switch {
 		case col == 0:
 		case col+1+n > width:
@@ -92,7 +93,7 @@ func fill(b *strings.Builder, line string, width int) {
 			b.WriteByte(' ')
 			col++
 		}
-		b.WriteString(word)
+		b.WriteString(word.String())
 		col += n
 	}
 	b.WriteByte('\n')

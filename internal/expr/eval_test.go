@@ -129,7 +129,7 @@ func TestMapsAreWalkedInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := map[string]any{}
-	for _, k := range strings.Split("q w e r t y u i o p a s d f g h j k l z x c v b n m", " ") {
+	for k := range strings.SplitSeq("q w e r t y u i o p a s d f g h j k l z x c v b n m", " ") {
 		m[k] = k
 	}
 	const alphabet = "abcdefghijklmnopqrstuvwxyz"

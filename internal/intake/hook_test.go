@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -70,9 +71,7 @@ func TestTaken(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, map[string]string{"tool": keyed})
 			h := good.Clone()
-			for k, v := range tt.header {
-				h[k] = v
-			}
+			maps.Copy(h, tt.header)
 			got := w.call(call{Source: "tool", Body: tt.body, Header: h})
 			want(t, "answer", tt.want, got.String())
 			want(t, "records", tt.records, w.records(0))

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"net/http"
 	"strings"
@@ -125,19 +126,19 @@ func (a *authority) sign(m map[string]string) string {
 	if m["Type"] != "Notification" {
 		names = []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
 	}
-	text := ""
+	var text strings.Builder
 	for _, n := range names {
 		if v, ok := m[n]; ok {
-			text += n + "\n" + v + "\n"
+			text.WriteString(n + "\n" + v + "\n")
 		}
 	}
 	var sig []byte
 	var err error
 	if m["SignatureVersion"] == "1" {
-		sum := sha1.Sum([]byte(text)) //nolint:gosec // see the import
+		sum := sha1.Sum([]byte(text.String())) //nolint:gosec // see the import
 		sig, err = rsa.SignPKCS1v15(nil, a.key, crypto.SHA1, sum[:])
 	} else {
-		sum := sha256.Sum256([]byte(text))
+		sum := sha256.Sum256([]byte(text.String()))
 		sig, err = rsa.SignPKCS1v15(nil, a.key, crypto.SHA256, sum[:])
 	}
 	if err != nil {
@@ -276,12 +277,8 @@ func TestSNSOtherTopicInTheMessage(t *testing.T) {
 		{"Message": forged, "MessageId": "x\nTimestamp\n2026-11-22T07:59:00.655Z\nTopicArn\n" + topic + "\nType\nNotification\nMessageId\n" + m["MessageId"], "TopicArn": m["TopicArn"]},
 	} {
 		f := map[string]string{}
-		for k, v := range m {
-			f[k] = v
-		}
-		for k, v := range change {
-			f[k] = v
-		}
+		maps.Copy(f, m)
+		maps.Copy(f, change)
 		want(t, "forged", badProof, w.sns(encode(t, f)))
 	}
 	if w.in.Counts.Alerts.Load() > 0 {

@@ -3,6 +3,7 @@ package intake
 import (
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,9 +48,7 @@ func TestVerify(t *testing.T) {
 	slackHead := header("X-Slack-Request-Timestamp", slackStamp, "X-Slack-Signature", slackSum)
 	with := func(h http.Header, pairs ...string) http.Header {
 		h = h.Clone()
-		for name, vs := range header(pairs...) {
-			h[name] = vs
-		}
+		maps.Copy(h, header(pairs...))
 		return h
 	}
 

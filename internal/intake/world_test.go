@@ -270,16 +270,17 @@ func (w *world) records(from uint64) []string {
 		if err := json.Unmarshal(rec.Data, &d); err != nil {
 			return err
 		}
-		s := rec.Kind + " " + rec.Subject
+		var s strings.Builder
+		s.WriteString(rec.Kind + " " + rec.Subject)
 		for _, v := range []string{d.Title, d.Outcome, d.Reason, d.Detail, d.From} {
 			if v != "" {
-				s += " | " + v
+				s.WriteString(" | " + v)
 			}
 		}
 		if d.Also > 0 {
-			s += fmt.Sprintf(" | also %d", d.Also)
+			s.WriteString(fmt.Sprintf(" | also %d", d.Also))
 		}
-		out = append(out, s)
+		out = append(out, s.String())
 		return nil
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,10 +106,8 @@ func parseHead(text, origin string) (treeHead, error) {
 	if err != nil || len(root) != merkle.HashSize || len(lines[2]) != len(merkle.Hash{}.String()) {
 		return treeHead{}, errors.New("the checkpoint's third line is not a hash")
 	}
-	for _, extension := range lines[3 : len(lines)-1] {
-		if extension == "" {
-			return treeHead{}, errors.New("the checkpoint has an empty line")
-		}
+	if slices.Contains(lines[3:len(lines)-1], "") {
+		return treeHead{}, errors.New("the checkpoint has an empty line")
 	}
 	return treeHead{size: size, root: merkle.Hash(root)}, nil
 }

@@ -63,14 +63,15 @@ func vectors(t *testing.T) string {
 	section("Three records, a line each", string(bytes.Join(lines, []byte("\n"))))
 	tree := merkle.Frontier{}
 	root := tree.Root()
-	hashes := fmt.Sprintf("root of 0  %x\n", root[:])
+	var hashes strings.Builder
+	hashes.WriteString(fmt.Sprintf("root of 0  %x\n", root[:]))
 	for i, line := range lines {
 		leaf := merkle.LeafHash(line)
 		tree.Add(leaf)
 		root = tree.Root()
-		hashes += fmt.Sprintf("leaf %d     %x\nroot of %d  %x\n", i, leaf[:], i+1, root[:])
+		hashes.WriteString(fmt.Sprintf("leaf %d     %x\nroot of %d  %x\n", i, leaf[:], i+1, root[:]))
 	}
-	section("Their leaf hashes, and the roots over the first of them", hashes)
+	section("Their leaf hashes, and the roots over the first of them", hashes.String())
 
 	k := vectorKeys(t)
 	section("A signing key (the seed is 00 01 02 … 1f) and its verifier key", vectorKey(t)+"\n"+k.public)

@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 )
 
@@ -18,12 +19,8 @@ func (b *setBody) begin(x *exec, t *task) outcome {
 		return fail(err)
 	}
 	vars := make(map[string]any, len(x.s.vars))
-	for k, v := range x.s.vars {
-		vars[k] = v
-	}
-	for k, v := range values {
-		vars[k] = v
-	}
+	maps.Copy(vars, x.s.vars)
+	maps.Copy(vars, values)
 	x.s.vars = vars
 	return ok(values)
 }

@@ -63,7 +63,7 @@ func TestNextFire(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for range strings.Split(tt.want, ", ") {
+			for range strings.SplitSeq(tt.want, ", ") {
 				next, err := NextFire(tt.schedule, z, at)
 				if err != nil {
 					t.Fatal(err)

@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,12 +53,7 @@ func (p *Playbook) Matches(alert, kase map[string]any, now time.Time) (matches b
 // MatchesRecord reports whether a record of a kind starts the playbook.
 func (p *Playbook) MatchesRecord(kind string, record map[string]any, now time.Time) (matches bool, why []string, err error) {
 	return p.match(map[string]any{"record": orEmpty(record), "now": now}, func(t *Trigger) bool {
-		for _, k := range t.Records {
-			if k == kind {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(t.Records, kind)
 	})
 }
 

@@ -118,8 +118,8 @@ func keys(t reflect.Type, seen []reflect.Type) []string {
 	}
 	seen = append(seen, t)
 	var names []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
+		f := f
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || name == "-" {
 			continue

@@ -138,11 +138,12 @@ func (c *call) headers(h http.Header) map[string]string {
 		if !connector.KeepsHeader(lower) {
 			continue
 		}
-		v := values[0]
+		var v strings.Builder
+		v.WriteString(values[0])
 		for _, more := range values[1:] {
-			v += ", " + more
+			v.WriteString(", " + more)
 		}
-		out[lower] = c.redactor.String(v)
+		out[lower] = c.redactor.String(v.String())
 	}
 	return out
 }

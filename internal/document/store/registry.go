@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -126,9 +127,7 @@ func (r *Registry) Apply(ctx context.Context, ch Change) (document.Plan, error) 
 		return plan, err
 	}
 	set := document.Set{}
-	for id, d := range snap.Set {
-		set[id] = d
-	}
+	maps.Copy(set, snap.Set)
 	for _, d := range ch.Desired {
 		set[d.ID] = d
 	}
