@@ -35,7 +35,6 @@ func (d *decoder) fields(t reflect.Type) []field {
 func structFields(t reflect.Type) []field {
 	var fs []field
 	for sf := range t.Fields() {
-		sf := sf
 		name, opts, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
 		switch {
 		case name == "-" || !sf.IsExported():

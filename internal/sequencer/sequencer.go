@@ -200,6 +200,9 @@ func (s *Sequencer) Err() error {
 func (s *Sequencer) Run(ctx context.Context) error {
 	defer close(s.done)
 	err := s.recall(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil // told to stop before it began
+	}
 	for rest := []*pending(nil); err == nil; {
 		batch := s.gather(ctx, rest)
 		if len(batch) == 0 {

@@ -119,7 +119,6 @@ func keys(t reflect.Type, seen []reflect.Type) []string {
 	seen = append(seen, t)
 	var names []string
 	for f := range t.Fields() {
-		f := f
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || name == "-" {
 			continue
