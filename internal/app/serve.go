@@ -17,6 +17,9 @@ import (
 // serve answers on the public and the private address until ctx ends.
 func (n *Node) serve(ctx context.Context) error {
 	if err := n.firstToken(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it served
+		}
 		return fmt.Errorf("make the first admin token: %w", err)
 	}
 	handler, err := n.handler()

@@ -102,7 +102,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.ctx = nil
 		r.mu.Unlock()
 	}()
-	if err := r.resume(ctx); err != nil {
+	if err := r.resume(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	<-ctx.Done()
