@@ -1,8 +1,9 @@
 package alert
 
-import "slices"
-
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A prefilter is the beginning of a condition, `name == "x" && …` or
 // `name in ["x", "y"] && …`. Of many rules most end there, so it goes without

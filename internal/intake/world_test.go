@@ -278,7 +278,7 @@ func (w *world) records(from uint64) []string {
 			}
 		}
 		if d.Also > 0 {
-			s.WriteString(fmt.Sprintf(" | also %d", d.Also))
+			fmt.Fprintf(&s, " | also %d", d.Also)
 		}
 		out = append(out, s.String())
 		return nil

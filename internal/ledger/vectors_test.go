@@ -64,12 +64,12 @@ func vectors(t *testing.T) string {
 	tree := merkle.Frontier{}
 	root := tree.Root()
 	var hashes strings.Builder
-	hashes.WriteString(fmt.Sprintf("root of 0  %x\n", root[:]))
+	fmt.Fprintf(&hashes, "root of 0  %x\n", root[:])
 	for i, line := range lines {
 		leaf := merkle.LeafHash(line)
 		tree.Add(leaf)
 		root = tree.Root()
-		hashes.WriteString(fmt.Sprintf("leaf %d     %x\nroot of %d  %x\n", i, leaf[:], i+1, root[:]))
+		fmt.Fprintf(&hashes, "leaf %d     %x\nroot of %d  %x\n", i, leaf[:], i+1, root[:])
 	}
 	section("Their leaf hashes, and the roots over the first of them", hashes.String())
 
