@@ -165,7 +165,20 @@ func chromium(t *testing.T, url string) *tab {
 	if err != nil {
 		peers.Missing(t, "chromium; install Debian's chromium")
 	}
-	dir := t.TempDir()
+	// Not t.TempDir: children of the browser may still write to its profile for a
+	// moment after it ended, and that is no failure of the page.
+	dir, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+	})
 	cmd := exec.CommandContext(t.Context(), exe, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", "--user-data-dir="+dir, "about:blank")
 	if err := cmd.Start(); err != nil {
