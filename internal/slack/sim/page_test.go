@@ -167,7 +167,7 @@ func chromium(t *testing.T, url string) *tab {
 	}
 	// Not t.TempDir: children of the browser may still write to its profile for a
 	// moment after it ended, and that is no failure of the page.
-	dir, err := os.MkdirTemp("", "chromium")
+	dir, err := os.MkdirTemp("", "chromium") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
